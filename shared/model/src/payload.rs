@@ -1,0 +1,204 @@
+//! Payloads and failures: what workflows exchange. Opaque to everything but the two ends.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+/// Temporal's `Payload`: bytes and what they are. Kept byte for byte, never parsed on the way.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Payload {
+    /// `encoding` (`json/plain`, `binary/null`, …) and whatever else the converter wrote.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, ByteBuf>,
+    /// The encoded value.
+    pub data: ByteBuf,
+}
+
+impl Payload {
+    /// A value that is JSON already, marked as the SDKs' default converter marks it.
+    #[must_use]
+    pub fn json(text: impl Into<Vec<u8>>) -> Self {
+        let mut metadata = BTreeMap::new();
+        metadata.insert(String::from("encoding"), ByteBuf::from(b"json/plain".to_vec()));
+        Self { metadata, data: ByteBuf::from(text.into()) }
+    }
+
+    /// Bytes of data and metadata, as the limits count them.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.data.len() + self.metadata.iter().map(|(k, v)| k.len() + v.len()).sum::<usize>()
+    }
+}
+
+/// Arguments, results, details: Temporal's `Payloads`.
+pub type Payloads = Vec<Payload>;
+
+/// Context that travels beside the arguments: Temporal's `Header`.
+pub type Header = BTreeMap<String, Payload>;
+
+/// Why something did not succeed: Temporal's `Failure`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// For a person.
+    pub message: String,
+    /// Which SDK or part wrote it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub source: String,
+    /// As the worker sent it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub stack_trace: String,
+    /// Message and stack trace as the worker's codec encrypted them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoded_attributes: Option<Payload>,
+    /// What kind of failure.
+    pub info: FailureInfo,
+    /// What it was caused by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Box<Failure>>,
+}
+
+impl Failure {
+    /// A failure of the application's own making, retried unless `non_retryable`.
+    #[must_use]
+    pub fn application(message: impl Into<String>, kind: impl Into<String>, non_retryable: bool) -> Self {
+        Self::of(
+            message,
+            FailureInfo::Application {
+                kind: kind.into(),
+                non_retryable,
+                details: Vec::new(),
+                next_retry_delay: None,
+            },
+        )
+    }
+
+    /// A time-out.
+    #[must_use]
+    pub fn timeout(message: impl Into<String>, timeout_type: TimeoutType) -> Self {
+        Self::of(message, FailureInfo::Timeout { timeout_type, last_heartbeat_details: Vec::new() })
+    }
+
+    fn of(message: impl Into<String>, info: FailureInfo) -> Self {
+        Self {
+            message: message.into(),
+            source: String::from("Tidegate"),
+            stack_trace: String::new(),
+            encoded_attributes: None,
+            info,
+            cause: None,
+        }
+    }
+}
+
+/// The kinds of failure (the `failure_info` of Temporal's message).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureInfo {
+    /// Raised by workflow or activity code.
+    Application {
+        /// What the retry policy's non-retryable types are compared with.
+        kind: String,
+        /// Never retry, whatever the policy says.
+        non_retryable: bool,
+        /// Whatever the code attached.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        details: Payloads,
+        /// Overrides the policy's back-off for the next attempt.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next_retry_delay: Option<Duration>,
+    },
+    /// A time-out fired.
+    Timeout {
+        /// Which one.
+        timeout_type: TimeoutType,
+        /// The last progress the attempt reported.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        last_heartbeat_details: Payloads,
+    },
+    /// Raised by the server.
+    Server {
+        /// Never retry.
+        non_retryable: bool,
+    },
+    /// Wraps what an activity failed with, as a workflow sees it.
+    Activity {
+        /// The event that scheduled it.
+        scheduled_event_id: u64,
+        /// The event that says it was started.
+        started_event_id: u64,
+        /// The activity type.
+        activity_type: String,
+        /// The activity's id in its run.
+        activity_id: String,
+        /// Why it was not tried again.
+        retry_state: RetryState,
+    },
+}
+
+/// Temporal's `TimeoutType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TimeoutType {
+    /// An attempt took too long.
+    StartToClose,
+    /// No worker took it.
+    ScheduleToStart,
+    /// All attempts together took too long.
+    ScheduleToClose,
+    /// An attempt stopped reporting progress.
+    Heartbeat,
+}
+
+/// Temporal's `RetryState`: why there was no further attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RetryState {
+    /// There is a further attempt.
+    InProgress,
+    /// The failure said never.
+    NonRetryableFailure,
+    /// The time for all attempts is over.
+    Timeout,
+    /// The policy's attempts are used up.
+    MaximumAttemptsReached,
+    /// There is no policy.
+    RetryPolicyNotSet,
+    /// Our own fault.
+    InternalServerError,
+    /// Cancellation was asked for.
+    CancelRequested,
+}
+
+/// Temporal's `RetryPolicy`, with the server's defaults filled in
+/// (`common/retrypolicy/retry_policy.go`: 1 s, 2.0, 100 times the initial interval, no limit on attempts).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RetryPolicy {
+    /// Wait before the second attempt.
+    pub initial_interval: Duration,
+    /// Each further wait is this many times the last; at least 1.0.
+    pub backoff_coefficient: f64,
+    /// No wait is longer.
+    pub maximum_interval: Duration,
+    /// Attempts in all; 0 is no limit.
+    pub maximum_attempts: u32,
+    /// [`FailureInfo::Application`] kinds that are final.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub non_retryable_error_types: Vec<String>,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            initial_interval: Duration::from_secs(1),
+            backoff_coefficient: 2.0,
+            maximum_interval: Duration::from_secs(100),
+            maximum_attempts: 0,
+            non_retryable_error_types: Vec::new(),
+        }
+    }
+}
