@@ -1,1 +1,9 @@
-//! Placeholder.
+//! The gateway agent. Data flows from top to bottom; `run` wires it, `gateway` decides.
+//!
+//! ```text
+//! broker ─► mqtt ─► decode ─┐                        ┌─► mqtt (PUBACK, publish)
+//! bridge ─► uplink ─────────┼─► log: gateway ────────┼─► uplink (batches, receipts)
+//! command line ─► control ──┘   (samples, pipeline,  └─► worker ─► activities
+//!                                engine, link)
+//! ```
+

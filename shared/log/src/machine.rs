@@ -1,0 +1,172 @@
+//! The face a deterministic machine shows the log, and the turn it decides in.
+
+use tidegate_model::chance::Chance;
+use tidegate_model::id::Epoch;
+use tidegate_model::lane::{Chain, Lane};
+use tidegate_model::time::{Stamp, Timestamp};
+
+use crate::row::LaneHead;
+
+/// The deterministic half of a process. It reads no clock, draws no random number of its own and does no I/O: time,
+/// chance and inputs come with the [`Turn`], and whatever it wants done to the world it returns as effects, which are
+/// released only after the turn's records are on disk.
+///
+/// State changes in `apply` alone, live and replayed alike: after `turn.append(…)` the machine calls its own `apply`
+/// on what it has appended before it decides further.
+pub trait Machine: Send + 'static {
+    /// What can make it move.
+    type Input: Send + 'static;
+    /// What it can ask for.
+    type Effect: Send + 'static;
+
+    /// Decides on one input.
+    fn handle(&mut self, turn: &mut Turn<'_, Self::Effect>, input: Self::Input);
+
+    /// The next moment at which it wants to be woken, and why.
+    fn next_deadline(&self) -> Option<Deadline>;
+
+    /// Called when [`Machine::next_deadline`] has come.
+    fn handle_deadline(&mut self, turn: &mut Turn<'_, Self::Effect>);
+
+    /// Takes one appended record into the state. Must depend on nothing but the state and the record.
+    ///
+    /// # Errors
+    /// [`CorruptRecord`] when the record's bytes are not understood; the store does not open then.
+    fn apply(&mut self, record: &Record<'_>) -> Result<(), CorruptRecord>;
+
+    /// The whole state, to start from next time.
+    fn snapshot(&self) -> Vec<u8>;
+
+    /// Puts back a state that [`Machine::snapshot`] gave.
+    ///
+    /// # Errors
+    /// [`CorruptRecord`] when the bytes are not understood; the log then replays from the beginning, if it still can.
+    fn restore(&mut self, snapshot: &[u8]) -> Result<(), CorruptRecord>;
+}
+
+/// When to wake a machine, and why, for the log of a person who wonders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadline {
+    /// Engine time.
+    pub at: Timestamp,
+    /// In words.
+    pub why: &'static str,
+}
+
+/// What a machine appends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Append {
+    /// The lane it travels in; `None` stays on this machine.
+    pub lane: Option<Lane>,
+    /// How many items of the lane it carries; 0 without a lane, at least 1 with one.
+    pub items: u32,
+    /// What it can be looked up by afterwards: a run.
+    pub key: Option<u128>,
+    /// The record. Hashed, stored and sent as it is.
+    pub bytes: Vec<u8>,
+    /// Whether it may wait for other records to ride along with ([`LEISURE_MILLIS_MAX`]). An effect in the same group
+    /// ends the waiting.
+    ///
+    /// [`LEISURE_MILLIS_MAX`]: tidegate_model::limits::LEISURE_MILLIS_MAX
+    pub at_leisure: bool,
+}
+
+/// A record as a machine's `apply` sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct Record<'a> {
+    /// The row it is in.
+    pub row: u64,
+    /// The store's epoch.
+    pub epoch: Epoch,
+    /// Engine time of the row.
+    pub time: Timestamp,
+    /// The clocks of the row.
+    pub stamp: Stamp,
+    /// The lane, the number of its first item there, and how many it has.
+    pub lane: Option<(Lane, u64, u32)>,
+    /// The chain of the lane after this record; the start where there is no lane.
+    pub chain: Chain,
+    /// The record.
+    pub bytes: &'a [u8],
+}
+
+/// Bytes in the store that the machine does not understand, although their checksum holds.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct CorruptRecord(pub String);
+
+/// One turn of the commit loop: what time it is, what chance brings, and where decisions go.
+#[derive(Debug)]
+pub struct Turn<'a, Effect> {
+    pub(crate) row: u64,
+    pub(crate) epoch: Epoch,
+    pub(crate) time: Timestamp,
+    pub(crate) stamp: Stamp,
+    pub(crate) chance: &'a mut Chance,
+    pub(crate) heads: &'a mut [LaneHead; Lane::ALL.len()],
+    pub(crate) appended: &'a mut Vec<Append>,
+    pub(crate) effects: &'a mut Vec<Effect>,
+}
+
+impl<Effect> Turn<'_, Effect> {
+    /// Engine time: never goes back, never leaps. The same for all records of a row.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.time
+    }
+
+    /// The clocks as they stand.
+    #[must_use]
+    pub fn stamp(&self) -> Stamp {
+        self.stamp
+    }
+
+    /// The store's epoch.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Where chance comes from.
+    pub fn chance(&mut self) -> &mut Chance {
+        self.chance
+    }
+
+    /// Number the next item of a lane will get.
+    #[must_use]
+    pub fn next_item(&self, lane: Lane) -> u64 {
+        self.heads[usize::from(lane.number())].next
+    }
+
+    /// Appends a record to the row of this turn. The caller applies what is returned before it decides further.
+    ///
+    /// # Panics
+    /// When the count of items does not fit the lane: none without a lane, at least one with it.
+    pub fn append<'r>(&mut self, append: &'r Append) -> Record<'r> {
+        assert_eq!(append.lane.is_some(), append.items > 0, "items are counted in lanes, and only there");
+        let mut chain = Chain::START;
+        let lane = append.lane.map(|lane| {
+            let head = &mut self.heads[usize::from(lane.number())];
+            let first = head.next;
+            head.next += u64::from(append.items);
+            head.chain = head.chain.after(append.items, &append.bytes);
+            chain = head.chain;
+            (lane, first, append.items)
+        });
+        self.appended.push(append.clone());
+        Record {
+            row: self.row,
+            epoch: self.epoch,
+            time: self.time,
+            stamp: self.stamp,
+            lane,
+            chain,
+            bytes: &append.bytes,
+        }
+    }
+
+    /// Asks for something to be done once this turn's records are on disk.
+    pub fn effect(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+}
