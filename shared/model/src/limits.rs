@@ -86,6 +86,10 @@ pub const DURATION_SECONDS_MAX: u64 = 100 * 365 * 86_400;
 pub const OPEN_WINDOWS_MAX: usize = 10_000;
 /// Sequence marks kept for deduplication of readings, one per (source, session).
 pub const DEDUP_SESSIONS_MAX: usize = 10_000;
+/// Holes remembered in one such sequence. More: the oldest is taken as filled.
+pub const DEDUP_HOLES_MAX: usize = 64;
+/// Readings without an identity that are remembered to recognise a redelivery.
+pub const DEDUP_RECENT_MAX: usize = 4_096;
 
 // The relations these must keep; a build that breaks one does not compile.
 const _: () = assert!(BATCH_BYTES_MAX < WIRE_BYTES_MAX, "a batch must fit the wire");
