@@ -5,10 +5,13 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{self, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::id::{Channel, SourceId};
+use crate::limits::READING_VALUES_MAX;
 use crate::time::{Stamp, Timestamp};
 
 /// One reading.
@@ -41,7 +44,9 @@ pub struct Reading {
 }
 
 /// What was measured. A reading whose sensor is off is `Missing`, not absent and not zero.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+///
+/// Stored and sent bare: as the boolean, number, text, list or null it is. An integer beyond `i64` becomes a number.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Value {
     /// A switch, a contact.
@@ -72,8 +77,60 @@ impl Value {
     }
 }
 
-/// The stamp a source sent, in the form it sent it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+// By hand: what serde derives for an untagged enum first copies the input into a tree, where each level of a nested
+// list may take a megabyte on its word.
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ValueVisitor;
+        impl<'de> Visitor<'de> for ValueVisitor {
+            type Value = Value;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a boolean, a number, a text, a list of numbers or null")
+            }
+            fn visit_bool<E: de::Error>(self, value: bool) -> Result<Value, E> {
+                Ok(Value::Bool(value))
+            }
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<Value, E> {
+                Ok(Value::Int(value))
+            }
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Value, E> {
+                Ok(i64::try_from(value).map_or_else(|_| Value::Number(beyond_i64(value)), Value::Int))
+            }
+            fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
+                Ok(Value::Number(value))
+            }
+            fn visit_str<E: de::Error>(self, value: &str) -> Result<Value, E> {
+                Ok(Value::Text(String::from(value)))
+            }
+            fn visit_string<E: de::Error>(self, value: String) -> Result<Value, E> {
+                Ok(Value::Text(value))
+            }
+            fn visit_unit<E: de::Error>(self) -> Result<Value, E> {
+                Ok(Value::Missing)
+            }
+            fn visit_none<E: de::Error>(self) -> Result<Value, E> {
+                Ok(Value::Missing)
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+                let claimed = list.size_hint().unwrap_or(0);
+                let mut values = Vec::with_capacity(claimed.min(READING_VALUES_MAX));
+                while let Some(value) = list.next_element()? {
+                    values.push(value);
+                }
+                Ok(Value::Vector(values))
+            }
+        }
+        deserializer.deserialize_any(ValueVisitor)
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a source that counts beyond 2^63 keeps its first 53 bits")]
+fn beyond_i64(value: u64) -> f64 {
+    value as f64
+}
+
+/// The stamp a source sent, in the form it sent it. Stored and sent bare, as [`Value`] is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum SourceStamp {
     /// Seconds, milliseconds, ticks: whatever the source counts.
@@ -82,6 +139,34 @@ pub enum SourceStamp {
     Number(f64),
     /// A date and time in some form.
     Text(String),
+}
+
+impl<'de> Deserialize<'de> for SourceStamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct StampVisitor;
+        impl Visitor<'_> for StampVisitor {
+            type Value = SourceStamp;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number or a text")
+            }
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<SourceStamp, E> {
+                Ok(SourceStamp::Int(value))
+            }
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<SourceStamp, E> {
+                Ok(i64::try_from(value).map_or_else(|_| SourceStamp::Number(beyond_i64(value)), SourceStamp::Int))
+            }
+            fn visit_f64<E: de::Error>(self, value: f64) -> Result<SourceStamp, E> {
+                Ok(SourceStamp::Number(value))
+            }
+            fn visit_str<E: de::Error>(self, value: &str) -> Result<SourceStamp, E> {
+                Ok(SourceStamp::Text(String::from(value)))
+            }
+            fn visit_string<E: de::Error>(self, value: String) -> Result<SourceStamp, E> {
+                Ok(SourceStamp::Text(value))
+            }
+        }
+        deserializer.deserialize_any(StampVisitor)
+    }
 }
 
 /// A source's identity for a reading: dense or not, it grows within a session (a boot of the sensor).
@@ -93,6 +178,24 @@ pub struct Identity {
     /// Position in the session.
     #[serde(rename = "n")]
     pub seq: u64,
+}
+
+/// What a source publishes on a reading topic ([`crate::topic::Topic::Reading`]), as JSON or as CBOR: the topic names
+/// the source and the channel, the payload says the rest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReadingPayload {
+    /// What was measured; `null` when the source has no value.
+    #[serde(rename = "v")]
+    pub value: Value,
+    /// Its unit, UCUM by preference; absent when the source says nothing.
+    #[serde(rename = "u", default, skip_serializing_if = "String::is_empty")]
+    pub unit: String,
+    /// The source's own stamp, in whatever form it keeps.
+    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
+    pub source_stamp: Option<SourceStamp>,
+    /// By which a redelivery is recognised; a reading without one is taken as often as it arrives.
+    #[serde(rename = "q", default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
 }
 
 /// How far to trust a reading.
