@@ -1,0 +1,201 @@
+//! Asking the gateway and waiting for its answer, from the asynchronous side.
+//!
+//! A question goes into the commit loop with a ticket; the answer comes out as an effect, after whatever it rests on
+//! is on disk, and finds whoever waits by that ticket.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tidegate_engine::{Input as EngineInput, Refusal, Reply, Request, Ticket};
+use tidegate_log::{LogHandle, Reader};
+use tidegate_model::codec;
+use tidegate_model::event::HistoryBatch;
+use tidegate_model::id::{Epoch, RunId};
+use tidegate_model::lane::LaneRecord;
+use tidegate_model::signal::{DownlinkSignal, SignalSeq};
+use tokio::sync::oneshot;
+
+use crate::gateway::{Answer, Input, Status};
+
+/// Asks the gateway. Cheap to clone.
+#[derive(Debug)]
+pub struct Client<Token> {
+    log: LogHandle<Input<Token>>,
+    reader: Reader,
+    waiting: Arc<Waiting>,
+}
+
+/// Who waits for which ticket.
+#[derive(Debug)]
+pub struct Waiting {
+    next: AtomicU64,
+    tickets: Mutex<BTreeMap<Ticket, oneshot::Sender<Answer>>>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The engine says no.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The log has stopped: the process is about to end.
+    #[error("the agent is stopping")]
+    Stopped,
+    /// The store could not be read.
+    #[error("the history could not be read")]
+    Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Default for Waiting {
+    fn default() -> Self {
+        // Ticket 0 is nobody's.
+        Self { next: AtomicU64::new(1), tickets: Mutex::default() }
+    }
+}
+
+impl Waiting {
+    /// Hands an answer to whoever holds the ticket; nobody may be left to want it.
+    pub fn answer(&self, ticket: Ticket, answer: Answer) {
+        let waiter = self.tickets.lock().unwrap_or_else(PoisonError::into_inner).remove(&ticket);
+        if let Some(waiter) = waiter {
+            // The other end may have given up in this very moment.
+            drop(waiter.send(answer));
+        }
+    }
+
+    fn enter(&self) -> (Ticket, oneshot::Receiver<Answer>) {
+        let ticket = Ticket(self.next.fetch_add(1, Ordering::Relaxed));
+        let (sender, receiver) = oneshot::channel();
+        self.tickets.lock().unwrap_or_else(PoisonError::into_inner).insert(ticket, sender);
+        (ticket, receiver)
+    }
+
+    fn leave(&self, ticket: Ticket) -> bool {
+        self.tickets.lock().unwrap_or_else(PoisonError::into_inner).remove(&ticket).is_some()
+    }
+}
+
+impl<Token> Clone for Client<Token> {
+    fn clone(&self) -> Self {
+        Self { log: self.log.clone(), reader: self.reader.clone(), waiting: Arc::clone(&self.waiting) }
+    }
+}
+
+/// Tells the engine when whoever asked has gone, so that no task is handed to nobody.
+struct Abandon<Token: Send + 'static> {
+    ticket: Ticket,
+    client: Client<Token>,
+    armed: bool,
+}
+
+impl<Token: Send + 'static> Drop for Abandon<Token> {
+    fn drop(&mut self) {
+        if self.armed && self.client.waiting.leave(self.ticket) {
+            // A full queue loses this hint: the poll then ends by itself, and a task handed to it times out.
+            drop(self.client.log.try_send(Input::Engine(EngineInput::Abandon { ticket: self.ticket })));
+        }
+    }
+}
+
+impl<Token: Send + 'static> Client<Token> {
+    /// A client of the gateway behind `log`.
+    #[must_use]
+    pub fn new(log: LogHandle<Input<Token>>, reader: Reader, waiting: Arc<Waiting>) -> Self {
+        Self { log, reader, waiting }
+    }
+
+    /// Asks the engine. Dropping the future abandons a poll.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with the engine's reason, [`Error::Stopped`].
+    pub async fn call(&self, request: Request) -> Result<Reply, Error> {
+        let (ticket, answer) = self.waiting.enter();
+        let mut abandon = Abandon { ticket, client: self.clone(), armed: true };
+        let answer = self.ask(Input::Engine(EngineInput::Request { ticket, request }), answer).await;
+        abandon.armed = false;
+        match answer? {
+            Answer::Engine(reply) => Ok(reply?),
+            Answer::Recorded(_) | Answer::EpochBegun(_) | Answer::Status(_) => Err(Error::Stopped),
+        }
+    }
+
+    /// Hands down signals of the bridge; gives the cursor once they are recorded.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`].
+    pub async fn downlink(&self, signals: Vec<DownlinkSignal>) -> Result<SignalSeq, Error> {
+        let (ticket, answer) = self.waiting.enter();
+        match self.ask(Input::Downlink { ticket, signals }, answer).await? {
+            Answer::Recorded(cursor) => Ok(cursor),
+            Answer::Engine(_) | Answer::EpochBegun(_) | Answer::Status(_) => Err(Error::Stopped),
+        }
+    }
+
+    /// Goes on under another epoch.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`].
+    pub async fn begin_epoch(&self, epoch: Epoch) -> Result<Epoch, Error> {
+        let (ticket, answer) = self.waiting.enter();
+        match self.ask(Input::BeginEpoch { ticket, epoch }, answer).await? {
+            Answer::EpochBegun(epoch) => Ok(epoch),
+            Answer::Engine(_) | Answer::Recorded(_) | Answer::Status(_) => Err(Error::Stopped),
+        }
+    }
+
+    /// What a person sees.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`].
+    pub async fn status(&self) -> Result<Status, Error> {
+        let (ticket, answer) = self.waiting.enter();
+        match self.ask(Input::Inspect { ticket }, answer).await? {
+            Answer::Status(status) => Ok(*status),
+            Answer::Engine(_) | Answer::Recorded(_) | Answer::EpochBegun(_) => Err(Error::Stopped),
+        }
+    }
+
+    /// The history of a run, as it is on disk.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn history(&self, run_id: RunId) -> Result<Vec<HistoryBatch>, Error> {
+        let reader = self.reader.clone();
+        // The store reads from disk; the reactor must not wait for it.
+        tokio::task::spawn_blocking(move || read_history(&reader, run_id))
+            .await
+            .map_err(|error| Error::Store(Box::new(error)))?
+    }
+
+    /// Hands in an input that has no answer.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`].
+    pub async fn send(&self, input: Input<Token>) -> Result<(), Error> {
+        self.log.send(input).await.map_err(|_| Error::Stopped)
+    }
+
+    /// A reader of what is committed.
+    #[must_use]
+    pub fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    async fn ask(&self, input: Input<Token>, answer: oneshot::Receiver<Answer>) -> Result<Answer, Error> {
+        self.log.send(input).await.map_err(|_| Error::Stopped)?;
+        answer.await.map_err(|_| Error::Stopped)
+    }
+}
+
+fn read_history(reader: &Reader, run_id: RunId) -> Result<Vec<HistoryBatch>, Error> {
+    let records = reader.by_key(run_id.as_u128()).map_err(|error| Error::Store(Box::new(error)))?;
+    let mut batches = Vec::with_capacity(records.len());
+    for record in records {
+        let decoded = codec::from_cbor(&record.bytes).map_err(|error| Error::Store(Box::new(error)))?;
+        if let LaneRecord::History(batch) = decoded {
+            batches.push(batch);
+        }
+    }
+    Ok(batches)
+}
