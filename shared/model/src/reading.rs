@@ -272,6 +272,20 @@ pub struct WindowSummary {
     /// Why the condition could not be evaluated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition_error: Option<String>,
+    /// Readings that came while the window was open, but with a stamp before it: stored, and counted in no window.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub late: u64,
+    /// It was closed before its time: too many were open, its pipeline changed, or the source's clock was set back.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub cut_short: bool,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// A message that could not become a reading: kept, counted, never silently gone.
