@@ -1,0 +1,11 @@
+//! HTTP/JSON on a unix socket: how the command line, and anyone on the gateway, looks at a running agent.
+//!
+//! The socket is the permission: whoever may write to the file may ask. Nothing here listens on a network.
+
+mod json;
+mod routes;
+mod socket;
+
+pub use json::{HistoryEvent, payload_to_json};
+pub use routes::{Control, router};
+pub use socket::{Caller, SocketError, bind};

@@ -1,0 +1,264 @@
+//! The routes of the control socket. Each is one question to the gateway, answered in JSON.
+
+use std::sync::Arc;
+
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tidegate_engine::{Refusal, Reply, Request, RunSummary};
+use tidegate_model::codec;
+use tidegate_model::id::{InvalidId, Namespace, RunId, WorkflowId};
+use tidegate_model::lane::{Lane, LaneRecord};
+use tidegate_model::limits;
+use tidegate_model::payload::Payload;
+
+use super::json::HistoryEvent;
+use crate::client::{Client, Error as ClientError};
+
+/// What the routes need.
+pub struct Control<Token> {
+    /// Asks the gateway.
+    pub client: Client<Token>,
+    /// The namespace that names without one are in.
+    pub namespace: Namespace,
+    /// What the shell knows and the gateway does not: broker, uplink.
+    pub shell_status: Box<dyn Fn() -> Value + Send + Sync>,
+    /// The metrics, in Prometheus' text form, given the gateway's own figures.
+    pub metrics: Box<dyn Fn(&crate::gateway::Status) -> String + Send + Sync>,
+}
+
+impl<Token> std::fmt::Debug for Control<Token> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Control").field("namespace", &self.namespace).finish_non_exhaustive()
+    }
+}
+
+type Shared<Token> = State<Arc<Control<Token>>>;
+
+/// All routes.
+pub fn router<Token: Send + 'static>(control: Control<Token>) -> Router {
+    Router::new()
+        .route("/v1/status", get(status::<Token>))
+        .route("/v1/workflows", get(list::<Token>))
+        .route("/v1/workflow", get(describe::<Token>))
+        .route("/v1/history", get(history::<Token>))
+        .route("/v1/signal", post(signal::<Token>))
+        .route("/v1/readings", get(readings::<Token>))
+        .route("/metrics", get(metrics::<Token>))
+        .with_state(Arc::new(control))
+}
+
+/// An error as the socket says it.
+struct Problem {
+    status: StatusCode,
+    words: String,
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        (self.status, Json(json!({ "error": self.words }))).into_response()
+    }
+}
+
+impl From<ClientError> for Problem {
+    fn from(error: ClientError) -> Self {
+        let status = match &error {
+            ClientError::Refused(Refusal::NotFound(_)) => StatusCode::NOT_FOUND,
+            ClientError::Refused(Refusal::AlreadyStarted { .. }) => StatusCode::CONFLICT,
+            ClientError::Refused(Refusal::InvalidArgument(_)) => StatusCode::BAD_REQUEST,
+            ClientError::Refused(Refusal::ResourceExhausted { .. }) => StatusCode::TOO_MANY_REQUESTS,
+            ClientError::Stopped => StatusCode::SERVICE_UNAVAILABLE,
+            ClientError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self { status, words: error.to_string() }
+    }
+}
+
+impl From<InvalidId> for Problem {
+    fn from(error: InvalidId) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, words: error.to_string() }
+    }
+}
+
+async fn status<Token: Send + 'static>(State(control): Shared<Token>) -> Result<Json<Value>, Problem> {
+    let status = control.client.status().await?;
+    let letters: Vec<Value> = status
+        .dead_letters_kept
+        .iter()
+        .map(|letter| {
+            json!({
+                "topic": letter.topic,
+                "reason": letter.reason,
+                "received": letter.received.wall.to_string(),
+                "payload_bytes": letter.payload_bytes,
+                "payload": String::from_utf8_lossy(&letter.payload),
+            })
+        })
+        .collect();
+    let mut value = json!({
+        "epoch": status.epoch,
+        "wall": status.stamp.wall.to_string(),
+        "clock_state": status.stamp.state,
+        "clock_error_us": status.stamp.error_us,
+        "readings": status.readings,
+        "duplicates": status.duplicates,
+        "dead_letters": status.dead_letters,
+        "dead_letters_kept": letters,
+        "pipelines": status.pipelines,
+        "open_windows": status.open_windows,
+        "open_runs": status.open_runs,
+        "lanes": status.lanes,
+        "downlink_cursor": status.downlink_cursor,
+    });
+    if let (Value::Object(all), Value::Object(shell)) = (&mut value, (control.shell_status)()) {
+        all.extend(shell);
+    }
+    Ok(Json(value))
+}
+
+async fn metrics<Token: Send + 'static>(State(control): Shared<Token>) -> Result<String, Problem> {
+    let status = control.client.status().await?;
+    Ok((control.metrics)(&status))
+}
+
+#[derive(Deserialize)]
+struct ListQuery {
+    limit: Option<usize>,
+}
+
+async fn list<Token: Send + 'static>(
+    State(control): Shared<Token>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Vec<RunSummary>>, Problem> {
+    let limit = query.limit.unwrap_or(limits::LIST_RUNS_DEFAULT);
+    match control.client.call(Request::ListWorkflowExecutions { limit }).await? {
+        Reply::Listed(runs) => Ok(Json(runs)),
+        other => Err(unexpected(&other)),
+    }
+}
+
+#[derive(Deserialize)]
+struct ExecutionQuery {
+    id: String,
+    run: Option<String>,
+}
+
+async fn summary<Token: Send + 'static>(
+    control: &Control<Token>,
+    query: ExecutionQuery,
+) -> Result<RunSummary, Problem> {
+    let request = Request::DescribeWorkflowExecution {
+        namespace: control.namespace.clone(),
+        workflow_id: WorkflowId::new(query.id)?,
+        run_id: query.run.map(|run| run.parse::<RunId>()).transpose()?,
+    };
+    match control.client.call(request).await? {
+        Reply::Described(summary) => Ok(*summary),
+        other => Err(unexpected(&other)),
+    }
+}
+
+async fn describe<Token: Send + 'static>(
+    State(control): Shared<Token>,
+    Query(query): Query<ExecutionQuery>,
+) -> Result<Json<RunSummary>, Problem> {
+    summary(&control, query).await.map(Json)
+}
+
+async fn history<Token: Send + 'static>(
+    State(control): Shared<Token>,
+    Query(query): Query<ExecutionQuery>,
+) -> Result<Json<Vec<HistoryEvent>>, Problem> {
+    let summary = summary(&control, query).await?;
+    let batches = control.client.history(summary.run_id).await?;
+    Ok(Json(batches.iter().flat_map(HistoryEvent::of).collect()))
+}
+
+#[derive(Deserialize)]
+struct SignalBody {
+    workflow_id: String,
+    run_id: Option<String>,
+    name: String,
+    #[serde(default)]
+    input: Option<Value>,
+    identity: String,
+    request_id: String,
+}
+
+async fn signal<Token: Send + 'static>(
+    State(control): Shared<Token>,
+    Json(body): Json<SignalBody>,
+) -> Result<Json<Value>, Problem> {
+    let request = Request::SignalWorkflowExecution {
+        namespace: control.namespace.clone(),
+        workflow_id: WorkflowId::new(body.workflow_id)?,
+        run_id: body.run_id.map(|run| run.parse::<RunId>()).transpose()?,
+        signal_name: body.name,
+        input: body.input.iter().map(|value| Payload::json(value.to_string())).collect(),
+        identity: body.identity,
+        request_id: body.request_id,
+        header: Default::default(),
+    };
+    match control.client.call(request).await? {
+        Reply::Signaled { run_id, event_id, fresh } => {
+            Ok(Json(json!({ "run_id": run_id, "event_id": event_id, "fresh": fresh })))
+        }
+        other => Err(unexpected(&other)),
+    }
+}
+
+#[derive(Deserialize)]
+struct ReadingsQuery {
+    /// Readings after this number.
+    #[serde(default)]
+    after: u64,
+}
+
+/// Readings by number, a page at a time; an empty page is the end.
+async fn readings<Token: Send + 'static>(
+    State(control): Shared<Token>,
+    Query(query): Query<ReadingsQuery>,
+) -> Result<Json<Vec<Value>>, Problem> {
+    let reader = control.client.reader().clone();
+    let slice = tokio::task::spawn_blocking(move || {
+        reader.lane(Lane::Samples, query.after + 1, limits::BATCH_BYTES_MAX, limits::BATCH_RECORDS_MAX)
+    })
+    .await
+    .map_err(|error| failed(&error))?
+    .map_err(|error| failed(&error))?;
+    let mut page = Vec::new();
+    for (_, bytes) in slice.into_iter().flat_map(|slice| slice.records) {
+        let record: LaneRecord = codec::from_cbor(&bytes).map_err(|error| failed(&error))?;
+        if let LaneRecord::Readings(block) = record {
+            for (index, number) in (block.first..).take(block.readings.len()).enumerate() {
+                let reading = &block.readings[index];
+                page.push(json!({
+                    "number": number,
+                    "source": reading.source,
+                    "channel": reading.channel,
+                    "value": reading.value,
+                    "unit": reading.unit,
+                    "source_stamp": reading.source_stamp,
+                    "identity": reading.identity,
+                    "received": block.received(index).map(|stamp| stamp.wall.to_string()),
+                }));
+            }
+        }
+    }
+    Ok(Json(page))
+}
+
+fn failed(error: &dyn std::error::Error) -> Problem {
+    Problem { status: StatusCode::INTERNAL_SERVER_ERROR, words: error.to_string() }
+}
+
+fn unexpected(reply: &Reply) -> Problem {
+    Problem {
+        status: StatusCode::INTERNAL_SERVER_ERROR,
+        words: format!("the engine answered something else: {reply:?}"),
+    }
+}
