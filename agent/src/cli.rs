@@ -131,7 +131,7 @@ impl Execution {
 #[derive(Debug, clap::Args)]
 struct Agent {
     /// The agent's configuration, which says where its control socket is.
-    #[arg(short, long, default_value = "/etc/tidegate/agent.toml", env = "TIDEGATE_CONFIG")]
+    #[arg(short, long, default_value = "/etc/tidegate/agent.toml")]
     config: PathBuf,
     /// The control socket itself.
     #[arg(long)]
