@@ -40,6 +40,13 @@ pub const ROW_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// See [`ROW_BYTES_MAX`].
 pub const SNAPSHOT_BYTES_MAX: usize = 512 * 1024 * 1024;
 
+/// What a decoder may take of memory at its highest, for each byte of its input …
+pub const DECODE_BYTES_PER_INPUT_BYTE_MAX: usize = 96;
+/// … and above that, whatever the input says of its own length.
+pub const DECODE_BYTES_BASE_MAX: usize = 4 * 1024 * 1024;
+/// What is kept of a decoder's complaint; it may quote the input.
+pub const DECODE_REASON_BYTES_MAX: usize = 240;
+
 /// An envelope on the wire between device and bridge, not compressed.
 pub const WIRE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// A batch closes when it holds this many bytes. A single record larger than this travels alone.
@@ -67,10 +74,26 @@ pub const BUFFERED_EVENTS_MAX: usize = 100;
 pub const PENDING_ACTIVITIES_MAX: usize = 2_000;
 /// Timers a run has open.
 pub const PENDING_TIMERS_MAX: usize = 2_000;
+/// Workflow runs a worker keeps warm, so that a task brings only new events. More: the one idle longest goes, and
+/// comes back by replay.
+pub const CACHED_RUNS_MAX: usize = 1_000;
+/// Workflow tasks of one worker between poll and answer. More wait in the engine.
+pub const WORKFLOW_TASKS_AT_ONCE_MAX: usize = 64;
+/// Activities of one worker running at once. More wait in the engine.
+pub const ACTIVITIES_AT_ONCE_MAX: usize = 64;
+/// Times workflow code is polled for one event. More: it wakes itself for ever, and the workflow task fails.
+pub const POLLS_PER_EVENT_MAX: usize = 10_000;
+/// An answer to an HTTP request of an activity. Longer: reading stops there.
+pub const HTTP_ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// What an activity's result keeps of such an answer: it becomes history.
+pub const HTTP_ANSWER_KEPT_BYTES_MAX: usize = 2_048;
 /// Open runs. More: a start is refused with "resource exhausted".
 pub const OPEN_RUNS_MAX: usize = 100_000;
 /// A failure message that is kept with an attempt (Temporal: 4 KiB); longer ones are cut.
 pub const FAILURE_BYTES_MAX: usize = 4_096;
+/// Causes behind a failure. Further ones are cut when it is stored or sent: wrapped failures grow without end in a
+/// workflow that wraps what it caught, and nobody reads the thirtieth.
+pub const FAILURE_CAUSES_MAX: usize = 32;
 /// Start-to-close time-out of a workflow task: Temporal's default.
 pub const WORKFLOW_TASK_TIMEOUT_SECONDS: u64 = 10;
 /// And its cap.
@@ -82,14 +105,69 @@ pub const POLL_SECONDS_MAX: u64 = 60;
 /// Any duration a workflow can ask for: Temporal's cap of 100 years.
 pub const DURATION_SECONDS_MAX: u64 = 100 * 365 * 86_400;
 
+/// Runs listed when nobody says how many.
+pub const LIST_RUNS_DEFAULT: usize = 100;
+
 /// Windows open at once over all pipelines and keys. More: the oldest is closed early, and says so.
 pub const OPEN_WINDOWS_MAX: usize = 10_000;
+/// Windows closed in one commit. More wait for the next, which follows at once.
+pub const WINDOWS_CLOSED_AT_ONCE_MAX: usize = 256;
+/// Shortest window.
+pub const WINDOW_SECONDS_MIN: u64 = 1;
+/// Longest window: a leap year.
+pub const WINDOW_SECONDS_MAX: u64 = 366 * 86_400;
+/// How long a window waits for stragglers by the gateway's clock, unless its pipeline says otherwise.
+pub const WINDOW_GRACE_SECONDS: u64 = 5;
+/// Late readings in a row after which a source's clock is taken as set back, and its window begins again.
+pub const LATE_READINGS_IN_A_ROW_MAX: u32 = 10;
+
+/// A pipeline's file. Larger: refused by name.
+pub const PIPELINE_BYTES_MAX: usize = 64 * 1024;
+/// Sources of one pipeline. More: refused by name.
+pub const PIPELINE_SOURCES_MAX: usize = 64;
+/// Steps of one pipeline. More: refused by name.
+pub const PIPELINE_STEPS_MAX: usize = 64;
+/// A pipeline's name: part of a workflow id.
+pub const PIPELINE_NAME_BYTES_MAX: usize = 64;
+/// A condition's text. Longer: refused where the pipeline is read.
+pub const CONDITION_BYTES_MAX: usize = 1_000;
+/// Nesting of a condition. Deeper: refused where the pipeline is read.
+pub const CONDITION_DEPTH_MAX: usize = 32;
+/// Mistakes reported of one pipeline's file; the first are worth mending before the rest are read.
+pub const DIAGNOSTICS_MAX: usize = 20;
+
 /// Sequence marks kept for deduplication of readings, one per (source, session).
 pub const DEDUP_SESSIONS_MAX: usize = 10_000;
 /// Holes remembered in one such sequence. More: the oldest is taken as filled.
 pub const DEDUP_HOLES_MAX: usize = 64;
 /// Readings without an identity that are remembered to recognise a redelivery.
 pub const DEDUP_RECENT_MAX: usize = 4_096;
+
+/// Devices one bridge knows. More: a hello of a new one is refused in words.
+pub const DEVICES_MAX: usize = 100_000;
+/// Epochs the bridge keeps apart for one device. More: a hello with a new one is refused in words.
+pub const EPOCHS_PER_DEVICE_MAX: usize = 1_000;
+/// Closed runs the bridge lists for one epoch. More: the one that closed first leaves the list; its history stays in
+/// the archive and is still read by run id.
+pub const CLOSED_RUNS_LISTED_MAX: usize = 2_000;
+/// Windows the bridge lists for one device. More: the oldest leaves the list, not the archive.
+pub const WINDOWS_LISTED_MAX: usize = 100;
+/// Dead letters and set-aside records the bridge lists for one device. More: the oldest leaves the list, not the
+/// archive, and the count goes on.
+pub const DEAD_LETTERS_LISTED_MAX: usize = 100;
+/// Declared gaps the bridge lists for one lane. More: the oldest leaves the list, and the count of its items stays.
+pub const GAPS_LISTED_MAX: usize = 1_000;
+/// Signals with an outcome the bridge lists for one device, by which a repeated request is recognised. More: the
+/// oldest is forgotten; the device still recognises its id.
+pub const SIGNALS_SETTLED_LISTED_MAX: usize = 1_000;
+/// Readings in one block of the samples lane. More: the bridge sets the block aside.
+pub const BLOCK_READINGS_MAX: u32 = 65_536;
+/// Batches the bridge takes in at once. More: refused with 429, to be sent again.
+pub const BATCHES_IN_FLIGHT_MAX: usize = 64;
+/// How long the bridge waits for a request's body. Longer: refused with 408.
+pub const REQUEST_BODY_SECONDS_MAX: u64 = 30;
+/// A result or failure as the bridge lists it with a run; longer ones are cut. The whole is in the history.
+pub const RUN_OUTCOME_CHARS_MAX: usize = 200;
 
 // The relations these must keep; a build that breaks one does not compile.
 const _: () = assert!(BATCH_BYTES_MAX < WIRE_BYTES_MAX, "a batch must fit the wire");
