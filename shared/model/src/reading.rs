@@ -69,7 +69,10 @@ impl Value {
     pub fn as_number(&self) -> Option<f64> {
         match self {
             Self::Number(n) => Some(*n),
-            #[expect(clippy::cast_precision_loss, reason = "counts above 2^53 lose their last bits in a mean anyway")]
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "counts above 2^53 lose their last bits in a mean anyway"
+            )]
             Self::Int(n) => Some(*n as f64),
             Self::Bool(b) => Some(f64::from(u8::from(*b))),
             Self::Text(_) | Self::Vector(_) | Self::Missing => None,
@@ -153,7 +156,8 @@ impl<'de> Deserialize<'de> for SourceStamp {
                 Ok(SourceStamp::Int(value))
             }
             fn visit_u64<E: de::Error>(self, value: u64) -> Result<SourceStamp, E> {
-                Ok(i64::try_from(value).map_or_else(|_| SourceStamp::Number(beyond_i64(value)), SourceStamp::Int))
+                Ok(i64::try_from(value)
+                    .map_or_else(|_| SourceStamp::Number(beyond_i64(value)), SourceStamp::Int))
             }
             fn visit_f64<E: de::Error>(self, value: f64) -> Result<SourceStamp, E> {
                 Ok(SourceStamp::Number(value))
@@ -196,6 +200,21 @@ pub struct ReadingPayload {
     /// By which a redelivery is recognised; a reading without one is taken as often as it arrives.
     #[serde(rename = "q", default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
+}
+
+/// What the gateway publishes on an acknowledgement topic ([`crate::topic::Topic::Acknowledgement`]), as JSON: every
+/// reading of the channel's session up to and including this one is on its disk. Numbers count for each channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledgement {
+    /// The channel, of the source that the topic names.
+    #[serde(rename = "c")]
+    pub channel: Channel,
+    /// Its [`Identity::session`].
+    #[serde(rename = "b")]
+    pub session: u64,
+    /// The last [`Identity::seq`] without a hole before it.
+    #[serde(rename = "n")]
+    pub seq: u64,
 }
 
 /// How far to trust a reading.
