@@ -10,7 +10,9 @@
 //!       12  4 bytes  CRC-32 (IEEE) of bytes 0..12 and of the body, little-endian
 //!       16           body
 //! ```
-//! A decoder is given the most it may take; nothing is allocated on the word of a length field.
+//! A decoder is given the most it may take. What it allocates is bounded by what it is given
+//! ([`DECODE_BYTES_PER_INPUT_BYTE_MAX`], [`DECODE_BYTES_BASE_MAX`]), never by what the bytes say of themselves, and it
+//! does not go deeper than [`PAYLOAD_DEPTH_MAX`](crate::limits::PAYLOAD_DEPTH_MAX).
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -18,6 +20,10 @@ use core::fmt;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::limits::DECODE_REASON_BYTES_MAX;
+#[cfg(doc)]
+use crate::limits::{DECODE_BYTES_BASE_MAX, DECODE_BYTES_PER_INPUT_BYTE_MAX};
 
 /// Bytes of the envelope before the body.
 pub const HEADER_BYTES: usize = 16;
@@ -162,12 +168,16 @@ pub fn to_cbor<T: Serialize>(value: &T) -> Vec<u8> {
     serde_cbor::to_vec(value).expect("the model's types have a CBOR form")
 }
 
-/// A value from CBOR. The slice must end where the value does.
+/// A value from CBOR. The slice must end where the value does. Keys that this release does not know are passed over.
 ///
 /// # Errors
-/// [`DecodeError::BadBody`], with the decoder's reason.
+/// [`DecodeError::BadBody`], with the beginning of the decoder's reason.
 pub fn from_cbor<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
-    serde_cbor::from_slice(bytes).map_err(|error| DecodeError::BadBody(error.to_string()))
+    serde_cbor::from_slice(bytes).map_err(|error| {
+        let mut reason = error.to_string();
+        reason.truncate(reason.floor_char_boundary(DECODE_REASON_BYTES_MAX));
+        DecodeError::BadBody(reason)
+    })
 }
 
 fn checksum(header: &[u8], body: &[u8]) -> u32 {

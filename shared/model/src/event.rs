@@ -22,7 +22,8 @@ pub struct HistoryBatch {
     pub workflow_id: WorkflowId,
     /// The run of it.
     pub run_id: RunId,
-    /// Id of the first event; the others follow densely.
+    /// Id of the first event; the others follow densely. From a device it may be any number: the arithmetic on it
+    /// saturates, and whoever applies the batch compares it with what he expects.
     pub first_event_id: EventId,
     /// The engine's time of the transition: never goes back within a run.
     pub event_time: Timestamp,
@@ -36,18 +37,18 @@ impl HistoryBatch {
     /// Id of the last event.
     #[must_use]
     pub fn last_event_id(&self) -> EventId {
-        self.next_event_id() - 1
+        self.next_event_id().saturating_sub(1)
     }
 
     /// Id of the event after the last.
     #[must_use]
     pub fn next_event_id(&self) -> EventId {
-        self.first_event_id + self.events.len() as u64
+        self.first_event_id.saturating_add(self.events.len() as u64)
     }
 
     /// The events with their ids.
     pub fn numbered(&self) -> impl Iterator<Item = (EventId, &Event)> {
-        (self.first_event_id..).zip(&self.events)
+        (0..).zip(&self.events).map(|(at, event)| (self.first_event_id.saturating_add(at), event))
     }
 }
 
@@ -214,6 +215,10 @@ pub enum Event {
         input: Payloads,
         /// Who sent it.
         identity: String,
+        /// The caller's idempotency key; empty for none. In history, so that whoever replays the run or replicates it
+        /// knows a repetition.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        request_id: String,
         /// The caller's context.
         #[serde(default, skip_serializing_if = "Header::is_empty")]
         header: Header,

@@ -46,7 +46,7 @@ macro_rules! text_id {
                 }
                 if let Some(wrong) = text.chars().find(|&c| !allowed(c)) {
                     return Err(InvalidId {
-                        message: format!("{} {text:?} has the character {wrong:?}; {}", $what, $rule),
+                        message: format!("{} {} has the character {wrong:?}; {}", $what, shortened(&text), $rule),
                     });
                 }
                 Ok(Self(text))
@@ -128,6 +128,15 @@ text_id!(
     SignalId, "a signal id", limits::ID_BYTES_MAX, printable, "control characters are not allowed"
 );
 
+/// A text in quotes, as much of it as a message should repeat.
+fn shortened(text: &str) -> String {
+    const CHARS_MAX: usize = 60;
+    match text.char_indices().nth(CHARS_MAX) {
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+        None => format!("{text:?}"),
+    }
+}
+
 macro_rules! random_id {
     ($(#[$doc:meta])* $name:ident, $what:literal) => {
         $(#[$doc])*
@@ -173,13 +182,15 @@ macro_rules! random_id {
         impl FromStr for $name {
             type Err = InvalidId;
             fn from_str(text: &str) -> Result<Self, InvalidId> {
-                let invalid = || InvalidId { message: format!("{text:?} is not {}: 32 hexadecimal digits are", $what) };
-                let mut digits = String::with_capacity(32);
-                digits.extend(text.chars().filter(|&c| c != '-'));
-                if digits.len() != 32 {
-                    return Err(invalid());
+                let invalid = || InvalidId { message: format!("{} is 32 hexadecimal digits, not {}", $what, shortened(text)) };
+                let mut digits = 0;
+                let mut value = 0;
+                for digit in text.chars().filter(|&c| c != '-') {
+                    digits += 1;
+                    let digit = digit.to_digit(16).filter(|_| digits <= 32).ok_or_else(invalid)?;
+                    value = (value << 4) | u128::from(digit);
                 }
-                u128::from_str_radix(&digits, 16).map(Self).map_err(|_| invalid())
+                if digits == 32 { Ok(Self(value)) } else { Err(invalid()) }
             }
         }
 
@@ -237,3 +248,80 @@ random_id!(
 
 /// Position of an event in its run's history: dense, from 1, assigned when the event is flushed.
 pub type EventId = u64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn an_id_of_the_wrong_length_says_how_long_it_may_be() {
+        let check = |result: Result<(), InvalidId>, expected: &str| {
+            assert_eq!(result.expect_err("too short or too long").to_string(), expected);
+        };
+        check(DeviceId::new("").map(drop), "a device id must have 1 to 64 bytes, not 0");
+        check(DeviceId::new("x".repeat(65)).map(drop), "a device id must have 1 to 64 bytes, not 65");
+        check(SourceId::new("x".repeat(256)).map(drop), "a source must have 1 to 255 bytes, not 256");
+        check(
+            WorkflowId::new("ü".repeat(501)).map(drop),
+            "a workflow id must have 1 to 1000 bytes, not 1002",
+        );
+        for (id, longest) in
+            [(DeviceId::new("x".repeat(64)).map(drop), 64), (DeviceId::new("x").map(drop), 1)]
+        {
+            assert_eq!(id, Ok(()), "{longest} bytes are allowed");
+        }
+    }
+
+    #[test]
+    fn an_id_with_a_wrong_character_names_it_and_says_what_is_right() {
+        let check = |result: Result<(), InvalidId>, expected: &str| {
+            assert_eq!(result.expect_err("a wrong character").to_string(), expected);
+        };
+        check(
+            DeviceId::new("gw/1").map(drop),
+            "a device id \"gw/1\" has the character '/'; use letters, digits, '-', '_' and '.'",
+        );
+        check(
+            Channel::new("HR+").map(drop),
+            "a channel \"HR+\" has the character '+'; '+', '#' and control characters cannot stand in a topic",
+        );
+        check(
+            SignalId::new("a\nb").map(drop),
+            "a signal id \"a\\nb\" has the character '\\n'; control characters are not allowed",
+        );
+        assert!(Namespace::new("wärme").is_err());
+        assert!(TaskQueue::new("Wärme 1").is_ok());
+    }
+
+    #[test]
+    fn a_message_repeats_only_the_beginning_of_a_long_text() {
+        let long = "ö".repeat(400) + "\u{7}";
+        let message = WorkflowId::new(long).expect_err("a bell is no text").to_string();
+        assert!(message.len() < 300 && message.contains('…'), "{message}");
+    }
+
+    #[test]
+    fn a_random_id_reads_its_own_text_and_no_other() {
+        let run = RunId::from_u128(0x0123_4567_89ab_cdef_0011_2233_4455_6677);
+        assert_eq!(run.to_string(), "01234567-89ab-cdef-0011-223344556677");
+        assert_eq!("0123456789ABCDEF0011223344556677".parse(), Ok(run));
+        for wrong in
+            ["", "01234567", "+123456789abcdef0011223344556677", "01234567-89ab-cdef-0011-2233445566778", "ö"]
+        {
+            let message = wrong.parse::<RunId>().expect_err("not 32 digits").to_string();
+            assert_eq!(message, format!("a run id is 32 hexadecimal digits, not {wrong:?}"));
+        }
+    }
+
+    #[test]
+    fn an_id_that_arrives_in_bytes_is_checked_as_one_that_is_typed() {
+        let arrive = |text: &str| crate::codec::from_cbor::<DeviceId>(&crate::codec::to_cbor(&text));
+        assert!(arrive("gw-1").is_ok());
+        assert!(arrive("gw 1").is_err());
+        assert!(
+            crate::codec::from_cbor::<RunId>(&crate::codec::to_cbor(&serde_bytes::Bytes::new(&[0; 15])))
+                .is_err()
+        );
+    }
+}

@@ -40,10 +40,11 @@ pub const ROW_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// See [`ROW_BYTES_MAX`].
 pub const SNAPSHOT_BYTES_MAX: usize = 512 * 1024 * 1024;
 
-/// What a decoder may take of memory at its highest, for each byte of its input …
-pub const DECODE_BYTES_PER_INPUT_BYTE_MAX: usize = 96;
-/// … and above that, whatever the input says of its own length.
-pub const DECODE_BYTES_BASE_MAX: usize = 4 * 1024 * 1024;
+/// What a decoder may take of memory at its highest, for each byte of its input (the worst form, a payload with one
+/// key of metadata, takes 120) …
+pub const DECODE_BYTES_PER_INPUT_BYTE_MAX: usize = 128;
+/// … and above that, whatever the input says of its own length: serde takes up to 1 MiB for a list on its word.
+pub const DECODE_BYTES_BASE_MAX: usize = 2 * 1024 * 1024;
 /// What is kept of a decoder's complaint; it may quote the input.
 pub const DECODE_REASON_BYTES_MAX: usize = 240;
 
@@ -66,10 +67,20 @@ pub const PAYLOAD_BYTES_MAX: usize = 512 * 1024;
 pub const HISTORY_EVENTS_MAX: u64 = 51_200;
 /// Bytes in a run's history (Temporal: 50 MiB). Sized for a gateway.
 pub const HISTORY_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Events in a run from which the workflow is told to continue as new: Temporal's default.
+pub const HISTORY_EVENTS_SUGGEST: u64 = 4_096;
+/// Bytes in a run's history from which the workflow is told to continue as new (Temporal: 4 MiB).
+pub const HISTORY_BYTES_SUGGEST: u64 = 2 * 1024 * 1024;
 /// Signals in a run: Temporal's default.
 pub const SIGNALS_PER_RUN_MAX: u64 = 10_000;
 /// Events waiting for an outstanding workflow task; at this the task is failed to make room (Temporal: 100).
 pub const BUFFERED_EVENTS_MAX: usize = 100;
+/// Bytes waiting for an outstanding workflow task, with the same end (Temporal: 2 MB).
+pub const BUFFERED_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of the events that the commands of one workflow task become. More: the workflow task fails.
+pub const COMMANDS_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Bytes of new events kept for a sticky worker. More: its next task comes with the whole history.
+pub const STICKY_HISTORY_BYTES_MAX: usize = 1024 * 1024;
 /// Activities a run has open: Temporal's default. More: the workflow task fails.
 pub const PENDING_ACTIVITIES_MAX: usize = 2_000;
 /// Timers a run has open.
@@ -89,6 +100,11 @@ pub const HTTP_ANSWER_BYTES_MAX: usize = 64 * 1024;
 pub const HTTP_ANSWER_KEPT_BYTES_MAX: usize = 2_048;
 /// Open runs. More: a start is refused with "resource exhausted".
 pub const OPEN_RUNS_MAX: usize = 100_000;
+/// Closed runs remembered for lists, descriptions and repeated starts. More: the one closed first is forgotten; its
+/// history stays in the log.
+pub const CLOSED_RUNS_KEPT_MAX: usize = 1_000;
+/// Polls waiting at once over all queues. More: the poll is refused with "resource exhausted".
+pub const POLLS_WAITING_MAX: usize = 10_000;
 /// A failure message that is kept with an attempt (Temporal: 4 KiB); longer ones are cut.
 pub const FAILURE_BYTES_MAX: usize = 4_096;
 /// Causes behind a failure. Further ones are cut when it is stored or sent: wrapped failures grow without end in a
@@ -98,6 +114,12 @@ pub const FAILURE_CAUSES_MAX: usize = 32;
 pub const WORKFLOW_TASK_TIMEOUT_SECONDS: u64 = 10;
 /// And its cap.
 pub const WORKFLOW_TASK_TIMEOUT_SECONDS_MAX: u64 = 120;
+/// Wait added to the time-out of a workflow task at its third attempt, doubled at each further one: Temporal's.
+pub const WORKFLOW_TASK_RETRY_SECONDS: u64 = 5;
+/// And its cap.
+pub const WORKFLOW_TASK_RETRY_SECONDS_MAX: u64 = 600;
+/// A sticky queue nobody polled for this long is passed over for the normal queue: Temporal's.
+pub const STICKY_UNPOLLED_SECONDS_MAX: u64 = 10;
 /// A sticky task not fetched in this time goes to the normal queue: the SDKs' default.
 pub const STICKY_SCHEDULE_TO_START_SECONDS: u64 = 10;
 /// A poll with no task is answered empty after this, before the client's 70 s.
@@ -172,6 +194,12 @@ pub const RUN_OUTCOME_CHARS_MAX: usize = 200;
 // The relations these must keep; a build that breaks one does not compile.
 const _: () = assert!(BATCH_BYTES_MAX < WIRE_BYTES_MAX, "a batch must fit the wire");
 const _: () = assert!(GROUP_COMMIT_BYTES_MAX + PAYLOAD_BYTES_MAX < ROW_BYTES_MAX, "a group must fit a row");
-const _: () = assert!(PAYLOAD_BYTES_MAX + BATCH_BYTES_MAX < WIRE_BYTES_MAX, "one large record must fit the wire");
+const _: () =
+    assert!(PAYLOAD_BYTES_MAX + BATCH_BYTES_MAX < WIRE_BYTES_MAX, "one large record must fit the wire");
+// A batch of events is at most a workflow task's commands, the buffer behind them and the event that overfilled it.
+const _: () = assert!(
+    COMMANDS_BYTES_MAX + BUFFERED_BYTES_MAX + PAYLOAD_BYTES_MAX + 64 * 1024 < WIRE_BYTES_MAX,
+    "the largest batch of events must fit the wire"
+);
 const _: () = assert!(MQTT_PAYLOAD_BYTES_MAX < GROUP_COMMIT_BYTES_MAX, "one message must fit a group");
 const _: () = assert!(DEAD_LETTER_KEPT_BYTES_MAX < MQTT_PAYLOAD_BYTES_MAX, "a dead letter is a small thing");

@@ -57,8 +57,9 @@ pub struct Failure {
     pub encoded_attributes: Option<Payload>,
     /// What kind of failure.
     pub info: FailureInfo,
-    /// What it was caused by.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// What it was caused by, and so on. Stored and sent as a flat list, the nearest cause first, so that no decoder
+    /// recurses; causes beyond [`FAILURE_CAUSES_MAX`](crate::limits::FAILURE_CAUSES_MAX) are cut off.
+    #[serde(rename = "causes", default, skip_serializing_if = "Option::is_none", with = "causes")]
     pub cause: Option<Box<Failure>>,
 }
 
@@ -92,6 +93,76 @@ impl Failure {
             info,
             cause: None,
         }
+    }
+}
+
+mod causes {
+    //! The chain of causes as the flat list it is stored as.
+
+    use alloc::borrow::Cow;
+    use alloc::boxed::Box;
+    use alloc::vec::Vec;
+    use core::iter::successors;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{Failure, FailureInfo, Payload};
+    use crate::limits::FAILURE_CAUSES_MAX;
+
+    /// A failure without its cause: the fields of [`Failure`], under the same names.
+    #[derive(Serialize, Deserialize)]
+    struct Link<'a> {
+        message: Cow<'a, str>,
+        #[serde(default, skip_serializing_if = "str::is_empty")]
+        source: Cow<'a, str>,
+        #[serde(default, skip_serializing_if = "str::is_empty")]
+        stack_trace: Cow<'a, str>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        encoded_attributes: Option<Cow<'a, Payload>>,
+        info: Cow<'a, FailureInfo>,
+    }
+
+    impl<'a> From<&'a Failure> for Link<'a> {
+        fn from(failure: &'a Failure) -> Self {
+            Self {
+                message: Cow::Borrowed(&failure.message),
+                source: Cow::Borrowed(&failure.source),
+                stack_trace: Cow::Borrowed(&failure.stack_trace),
+                encoded_attributes: failure.encoded_attributes.as_ref().map(Cow::Borrowed),
+                info: Cow::Borrowed(&failure.info),
+            }
+        }
+    }
+
+    impl Link<'_> {
+        fn caused_by(self, cause: Option<Box<Failure>>) -> Failure {
+            Failure {
+                message: self.message.into_owned(),
+                source: self.source.into_owned(),
+                stack_trace: self.stack_trace.into_owned(),
+                encoded_attributes: self.encoded_attributes.map(Cow::into_owned),
+                info: self.info.into_owned(),
+                cause,
+            }
+        }
+    }
+
+    pub(super) fn serialize<S: Serializer>(
+        cause: &Option<Box<Failure>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let chain = successors(cause.as_deref(), |failure| failure.cause.as_deref());
+        // Collected, because a sequence of unknown length has another form in CBOR.
+        let links: Vec<Link<'_>> = chain.take(FAILURE_CAUSES_MAX).map(Link::from).collect();
+        links.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Box<Failure>>, D::Error> {
+        let mut links = Vec::<Link<'static>>::deserialize(deserializer)?;
+        links.truncate(FAILURE_CAUSES_MAX);
+        Ok(links.into_iter().rev().fold(None, |cause, link| Some(Box::new(link.caused_by(cause)))))
     }
 }
 

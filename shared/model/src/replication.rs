@@ -7,8 +7,11 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
+use core::marker::PhantomData;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{self, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::id::{BootId, Epoch};
@@ -87,7 +90,9 @@ pub struct Batch {
     /// Items before `first` that the device no longer has, declared. The chain restarts at `chain_before`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gap: Option<Gap>,
-    /// Records in order, bytes as they were first written.
+    /// Records in order, bytes as they were first written. At most
+    /// [`BATCH_RECORDS_MAX`](crate::limits::BATCH_RECORDS_MAX): more are not decoded.
+    #[serde(deserialize_with = "at_most::<_, _, { crate::limits::BATCH_RECORDS_MAX }>")]
     pub records: Vec<BatchRecord>,
     /// The chain after the last record.
     pub chain_after: Chain,
@@ -99,7 +104,7 @@ impl Batch {
     /// How many items it carries.
     #[must_use]
     pub fn items(&self) -> u64 {
-        self.records.iter().map(|record| u64::from(record.items)).sum()
+        self.records.iter().map(|record| u64::from(record.items)).fold(0, u64::saturating_add)
     }
 }
 
@@ -152,7 +157,9 @@ pub struct BatchReply {
 /// Signals for the device, in order, from the one after its cursor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Downlink {
-    /// May be empty: nothing came while the bridge waited.
+    /// May be empty: nothing came while the bridge waited. At most
+    /// [`DOWNLINK_SIGNALS_MAX`](crate::limits::DOWNLINK_SIGNALS_MAX): more are not decoded.
+    #[serde(deserialize_with = "at_most::<_, _, { crate::limits::DOWNLINK_SIGNALS_MAX }>")]
     pub signals: Vec<DownlinkSignal>,
 }
 
@@ -187,4 +194,30 @@ pub enum Refusal {
         /// In words.
         reason: String,
     },
+}
+
+/// A sequence of at most `MAX` elements; space is taken as they come.
+fn at_most<'de, T, D, const MAX: usize>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    struct AtMost<T, const MAX: usize>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for AtMost<T, MAX> {
+        type Value = Vec<T>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a list of at most {MAX}")
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+            let mut elements = Vec::with_capacity(list.size_hint().unwrap_or(0).min(MAX));
+            while let Some(element) = list.next_element()? {
+                if elements.len() == MAX {
+                    return Err(de::Error::invalid_length(MAX + 1, &self));
+                }
+                elements.push(element);
+            }
+            Ok(elements)
+        }
+    }
+    deserializer.deserialize_seq(AtMost::<T, MAX>(PhantomData))
 }
