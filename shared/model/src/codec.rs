@@ -4,7 +4,7 @@
 //! offset 0  2 bytes  magic "TG"
 //!        2  1 byte   format version, 1
 //!        3  1 byte   kind of content (see Kind)
-//!        4  1 byte   flags, 0 (bit 0: body compressed by the layer above)
+//!        4  1 byte   flags (bit 0: the body is a zstd frame, packed and unpacked by the layer above)
 //!        5  3 bytes  reserved, 0
 //!        8  4 bytes  length of the body, little-endian
 //!       12  4 bytes  CRC-32 (IEEE) of bytes 0..12 and of the body, little-endian
@@ -27,6 +27,8 @@ use crate::limits::{DECODE_BYTES_BASE_MAX, DECODE_BYTES_PER_INPUT_BYTE_MAX};
 
 /// Bytes of the envelope before the body.
 pub const HEADER_BYTES: usize = 16;
+/// Bit 0 of the flags: the body is a zstd frame.
+pub const FLAG_ZSTD: u8 = 1;
 const MAGIC: [u8; 2] = *b"TG";
 const VERSION: u8 = 1;
 

@@ -2,8 +2,9 @@
 //!
 //! `POST /v1/devices/{device}/hello` [`Hello`] → [`HelloReply`];
 //! `POST /v1/devices/{device}/epochs/{epoch}/lanes/{lane}` [`Batch`] → [`BatchReply`];
-//! `GET /v1/devices/{device}/downlink?after=N&wait=S` → [`Downlink`]. Bodies are codec envelopes. A reply that is
-//! not 200 is a [`Refusal`]; docs/wire.md has the whole conversation.
+//! `GET /v1/devices/{device}/downlink?after=N&wait=S` → [`Downlink`]. `{lane}` is the lane's number. Bodies are codec
+//! envelopes; a batch's may be a zstd frame ([`FLAG_ZSTD`](crate::codec::FLAG_ZSTD)), all others are plain. A reply
+//! that is not 200 is a [`Refusal`]; docs/wire.md has the whole conversation.
 
 use alloc::string::String;
 use alloc::vec::Vec;
