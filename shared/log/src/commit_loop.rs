@@ -1,9 +1,27 @@
 //! The one commit loop: a thread that drains inputs, lets the machine decide, commits one row, releases effects.
+//!
+//! Group commit forms by itself: while one row is being committed inputs gather, and the next row takes them all. A
+//! lone input waits for nothing.
 
+use std::iter;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use tidegate_model::limits::COMMIT_QUEUE_INPUTS_MAX;
 use tidegate_model::time::Stamp;
+use tokio::sync::mpsc;
 
+use crate::core::{Core, Upkeep};
 use crate::machine::Machine;
-use crate::store::{Error, Store};
+use crate::metrics::Metrics;
+use crate::store::{Error, Shared, Store, panic_text};
+
+/// The longest sleep before the clock is looked at again. A parked thread counts time on a clock that stands still
+/// while the machine is suspended, and boot time does not: a deadline is late by this much at most.
+const SLEEP_MAX: Duration = Duration::from_secs(2);
 
 /// What the loop needs of the outside.
 pub struct Runtime<Effect> {
@@ -27,12 +45,13 @@ impl<Effect> std::fmt::Debug for Runtime<Effect> {
 /// Sends inputs to the loop. Cheap to clone.
 #[derive(Debug)]
 pub struct LogHandle<Input> {
-    inputs: tokio::sync::mpsc::Sender<Input>,
+    inputs: mpsc::Sender<Input>,
+    shared: Arc<Shared>,
 }
 
 impl<Input> Clone for LogHandle<Input> {
     fn clone(&self) -> Self {
-        Self { inputs: self.inputs.clone() }
+        Self { inputs: self.inputs.clone(), shared: Arc::clone(&self.shared) }
     }
 }
 
@@ -42,7 +61,7 @@ impl<Input> Clone for LogHandle<Input> {
 pub struct LogStopped;
 
 impl<Input: Send + 'static> LogHandle<Input> {
-    /// Hands an input to the loop; waits while its queue is full.
+    /// Hands an input to the loop; waits while its queue is full ([`COMMIT_QUEUE_INPUTS_MAX`]).
     ///
     /// # Errors
     /// [`LogStopped`].
@@ -57,34 +76,98 @@ impl<Input: Send + 'static> LogHandle<Input> {
     pub fn send_blocking(&self, input: Input) -> Result<(), LogStopped> {
         self.inputs.blocking_send(input).map_err(|_| LogStopped)
     }
+
+    /// Counts so far.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        let queued = self.inputs.max_capacity() - self.inputs.capacity();
+        Metrics { queue_inputs: queued as u64, ..self.shared.metrics().clone() }
+    }
 }
 
-/// Counts for telemetry, read at any time.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Metrics {
-    /// Group commits.
-    pub commits: u64,
-    /// Inputs decided.
-    pub inputs: u64,
-    /// Bytes of rows as stored.
-    pub row_bytes: u64,
-    /// Bytes of records before compression.
-    pub record_bytes: u64,
-    /// Microseconds spent committing.
-    pub commit_micros: u64,
-    /// Snapshots taken.
-    pub snapshots: u64,
-    /// Rows trimmed.
-    pub rows_trimmed: u64,
-    /// Inputs waiting at the last look.
-    pub queue_inputs: u64,
-    /// The last row.
-    pub last_row: u64,
-}
-
-/// Starts the loop on a thread of its own. It ends when every handle is gone (snapshot taken, file closed).
+/// Starts the loop on a thread of its own. It ends when every handle is gone (snapshot taken, file closed), or at the
+/// first error.
+///
+/// # Panics
+/// When the operating system gives no thread: there is no agent without one.
 #[must_use]
 pub fn spawn<M: Machine>(store: Store, machine: M, runtime: Runtime<M::Effect>) -> LogHandle<M::Input> {
-    let _ = (store, machine, runtime);
-    todo!()
+    let (sender, receiver) = mpsc::channel(COMMIT_QUEUE_INPUTS_MAX);
+    let shared = Arc::clone(store.shared());
+    let handle = LogHandle { inputs: sender, shared: Arc::clone(&shared) };
+    let run = move || {
+        let Runtime { clock, seed, perform, stopped } = runtime;
+        let core = Core::new(store, machine, seed);
+        // A broken promise in a machine must stop the process as an error does, not leave it running without a log.
+        let ended = catch_unwind(AssertUnwindSafe(|| run(core, receiver, clock, perform)));
+        stopped(match ended {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error),
+            Err(panic) => {
+                Some(Error::Panicked { path: shared.path.clone(), reason: panic_text(panic.as_ref()) })
+            }
+        });
+    };
+    thread::Builder::new().name("commit".to_owned()).spawn(run).expect("a process can have one more thread");
+    handle
+}
+
+fn run<M: Machine>(
+    mut core: Core<M>,
+    mut inputs: mpsc::Receiver<M::Input>,
+    mut clock: Box<dyn FnMut() -> Stamp + Send>,
+    mut perform: Box<dyn FnMut(Vec<M::Effect>) + Send>,
+) -> Result<(), Error> {
+    loop {
+        let patience = core.patience(&clock());
+        let first = match wait(&mut inputs, patience) {
+            Waited::Input(input) => Some(input),
+            Waited::Enough => None,
+            Waited::Ended => break,
+        };
+        let mut group = first.into_iter().chain(iter::from_fn(|| inputs.try_recv().ok()));
+        let effects = core.turn(clock(), &mut group)?;
+        if !effects.is_empty() {
+            perform(effects);
+        }
+        while core.upkeep(if inputs.is_empty() { Upkeep::Idle } else { Upkeep::Loaded })? {}
+    }
+    core.close()?;
+    Ok(())
+}
+
+enum Waited<Input> {
+    Input(Input),
+    Enough,
+    Ended,
+}
+
+/// Waits for an input, but not longer than `patience`, nor than [`SLEEP_MAX`] where there is a deadline at all.
+fn wait<Input>(inputs: &mut mpsc::Receiver<Input>, patience: Option<Duration>) -> Waited<Input> {
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    let mut patience = patience.map(|patience| patience.min(SLEEP_MAX));
+    loop {
+        match inputs.poll_recv(&mut context) {
+            Poll::Ready(Some(input)) => return Waited::Input(input),
+            Poll::Ready(None) => return Waited::Ended,
+            Poll::Pending => match patience {
+                None => thread::park(),
+                Some(Duration::ZERO) => return Waited::Enough,
+                Some(left) => {
+                    thread::park_timeout(left);
+                    // Whatever woke us, one more look at the queue; the caller then looks at the clock.
+                    patience = Some(Duration::ZERO);
+                }
+            },
+        }
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
 }

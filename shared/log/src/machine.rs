@@ -5,7 +5,7 @@ use tidegate_model::id::Epoch;
 use tidegate_model::lane::{Chain, Lane};
 use tidegate_model::time::{Stamp, Timestamp};
 
-use crate::row::LaneHead;
+use crate::pending::Pending;
 
 /// The deterministic half of a process. It reads no clock, draws no random number of its own and does no I/O: time,
 /// chance and inputs come with the [`Turn`], and whatever it wants done to the world it returns as effects, which are
@@ -40,8 +40,32 @@ pub trait Machine: Send + 'static {
     /// Puts back a state that [`Machine::snapshot`] gave.
     ///
     /// # Errors
-    /// [`CorruptRecord`] when the bytes are not understood; the log then replays from the beginning, if it still can.
+    /// [`CorruptRecord`] when the bytes are not understood; the state must then be as it was before. The log falls
+    /// back to the snapshot before, or replays from the beginning, if it still can.
     fn restore(&mut self, snapshot: &[u8]) -> Result<(), CorruptRecord>;
+
+    /// What of the log may be forgotten; `None`, the default, is nothing. Asked now and then, off the commit path.
+    fn trim(&self) -> Option<TrimPolicy> {
+        None
+    }
+
+    /// Whether records with this key are still wanted: a run that is open. Asked of rows that [`Machine::trim`] would
+    /// let go; the first row that holds a wanted key ends the trimming.
+    fn is_open(&self, key: u128) -> bool {
+        let _ = key;
+        true
+    }
+}
+
+/// What of the log may be forgotten: the oldest rows, beyond a quota, all of whose items are acknowledged, which hold
+/// no key that [`Machine::is_open`]. Rows that a snapshot may still need are never among them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TrimPolicy {
+    /// Rows go only while the file takes more than this on disk, in bytes of allocated blocks. Held rows may then
+    /// take half of it: the other half is what copy-on-write, snapshots and the index need to work in.
+    pub quota_bytes: u64,
+    /// The last item of each lane, by lane number, that may go; 0 for none.
+    pub acked: [u64; Lane::ALL.len()],
 }
 
 /// When to wake a machine, and why, for the log of a person who wonders.
@@ -78,9 +102,9 @@ pub struct Record<'a> {
     pub row: u64,
     /// The store's epoch.
     pub epoch: Epoch,
-    /// Engine time of the row.
+    /// Engine time of the turn.
     pub time: Timestamp,
-    /// The clocks of the row.
+    /// The clocks of the turn.
     pub stamp: Stamp,
     /// The lane, the number of its first item there, and how many it has.
     pub lane: Option<(Lane, u64, u32)>,
@@ -98,18 +122,15 @@ pub struct CorruptRecord(pub String);
 /// One turn of the commit loop: what time it is, what chance brings, and where decisions go.
 #[derive(Debug)]
 pub struct Turn<'a, Effect> {
-    pub(crate) row: u64,
-    pub(crate) epoch: Epoch,
     pub(crate) time: Timestamp,
     pub(crate) stamp: Stamp,
     pub(crate) chance: &'a mut Chance,
-    pub(crate) heads: &'a mut [LaneHead; Lane::ALL.len()],
-    pub(crate) appended: &'a mut Vec<Append>,
+    pub(crate) pending: &'a mut Pending,
     pub(crate) effects: &'a mut Vec<Effect>,
 }
 
 impl<Effect> Turn<'_, Effect> {
-    /// Engine time: never goes back, never leaps. The same for all records of a row.
+    /// Engine time: never goes back, never leaps. The same for all records of a turn.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.time
@@ -124,7 +145,7 @@ impl<Effect> Turn<'_, Effect> {
     /// The store's epoch.
     #[must_use]
     pub fn epoch(&self) -> Epoch {
-        self.epoch
+        self.pending.epoch()
     }
 
     /// Where chance comes from.
@@ -135,7 +156,7 @@ impl<Effect> Turn<'_, Effect> {
     /// Number the next item of a lane will get.
     #[must_use]
     pub fn next_item(&self, lane: Lane) -> u64 {
-        self.heads[usize::from(lane.number())].next
+        self.pending.next_item(lane)
     }
 
     /// Appends a record to the row of this turn. The caller applies what is returned before it decides further.
@@ -144,25 +165,22 @@ impl<Effect> Turn<'_, Effect> {
     /// When the count of items does not fit the lane: none without a lane, at least one with it.
     pub fn append<'r>(&mut self, append: &'r Append) -> Record<'r> {
         assert_eq!(append.lane.is_some(), append.items > 0, "items are counted in lanes, and only there");
-        let mut chain = Chain::START;
-        let lane = append.lane.map(|lane| {
-            let head = &mut self.heads[usize::from(lane.number())];
-            let first = head.next;
-            head.next += u64::from(append.items);
-            head.chain = head.chain.after(append.items, &append.bytes);
-            chain = head.chain;
-            (lane, first, append.items)
-        });
-        self.appended.push(append.clone());
+        let (first, chain) = self.pending.append(self.time, self.stamp, append);
         Record {
-            row: self.row,
-            epoch: self.epoch,
+            row: self.pending.row(),
+            epoch: self.pending.epoch(),
             time: self.time,
             stamp: self.stamp,
-            lane,
+            lane: append.lane.zip(first).map(|(lane, first)| (lane, first, append.items)),
             chain,
             bytes: &append.bytes,
         }
+    }
+
+    /// Gives the store another identity: the row being written and all later ones bear `epoch`. Numbers and chains of
+    /// the lanes go on. For a store whose past the other side no longer agrees with.
+    pub fn begin_epoch(&mut self, epoch: Epoch) {
+        self.pending.begin_epoch(self.time, self.stamp, epoch);
     }
 
     /// Asks for something to be done once this turn's records are on disk.

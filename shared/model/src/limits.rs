@@ -30,6 +30,9 @@ pub const READING_VALUES_MAX: usize = 4_096;
 pub const GROUP_COMMIT_INPUTS_MAX: usize = 1_024;
 /// Bytes appended in one group commit, after which it closes.
 pub const GROUP_COMMIT_BYTES_MAX: usize = 1024 * 1024;
+/// Deadlines fired in one group commit; what else is due follows in the next, so that a month of timers that fall due
+/// at once does not hold up an alarm.
+pub const DEADLINES_PER_GROUP_MAX: usize = 1_024;
 /// Inputs waiting for the commit loop. Full: whoever sends waits, and MQTT is not acknowledged.
 pub const COMMIT_QUEUE_INPUTS_MAX: usize = 4_096;
 /// Appends marked "at leisure" wait at most this long for a commit to ride along with.
