@@ -7,3 +7,7 @@
 //!                                engine, link)
 //! ```
 
+pub mod clock;
+pub mod decode;
+
+pub mod worker;
