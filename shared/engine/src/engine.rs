@@ -1,13 +1,30 @@
 //! The engine's face: input in, records and effects out.
 
+use std::collections::BTreeMap;
+
 use tidegate_model::chance::Chance;
+use tidegate_model::codec::DecodeError;
+use tidegate_model::event::{Event, HistoryBatch};
+use tidegate_model::id::{EventId, Namespace, RunId, TaskQueue, WorkflowId};
+use tidegate_model::limits::{GROUP_COMMIT_BYTES_MAX, GROUP_COMMIT_INPUTS_MAX, POLLS_WAITING_MAX};
 use tidegate_model::time::{Stamp, Timestamp};
 
+use crate::bounds;
+use crate::close::ClosedRuns;
+use crate::index::Index;
+use crate::queue::{QueueKey, QueueKind};
 use crate::record::Record;
 use crate::request::{Refusal, Reply, Request, Ticket};
+use crate::run::Run;
+use crate::signal::Signal;
+use crate::workflow_task::answer::Completion;
 
 /// What can make the engine move, besides a deadline.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every input is a request: a box would cost an allocation each"
+)]
 pub enum Input {
     /// A request that wants a reply.
     Request {
@@ -52,7 +69,13 @@ pub struct Step<'a> {
 
 /// All runs, queues and timers of a host.
 #[derive(Debug, Default)]
-pub struct Engine {}
+pub struct Engine {
+    runs: BTreeMap<RunId, Run>,
+    /// The open run of each execution.
+    current: BTreeMap<Namespace, BTreeMap<WorkflowId, RunId>>,
+    pub(crate) closed: ClosedRuns,
+    pub(crate) index: Index,
+}
 
 impl Engine {
     /// An engine with nothing in it.
@@ -63,40 +86,260 @@ impl Engine {
 
     /// Decides on one input.
     pub fn handle(&mut self, step: &mut Step<'_>, input: Input) {
-        let _ = (step, input);
-        todo!()
+        let before = step.records.len();
+        match input {
+            Input::Request { ticket, request } => {
+                if let Some(reply) = self.decide(step, ticket, request) {
+                    step.effects.push(Effect::Reply { ticket, reply });
+                }
+            }
+            Input::Abandon { ticket } => drop(self.index.queues.abandon(step.now, ticket)),
+        }
+        self.settle(step, before);
     }
 
     /// The next moment something is due, and what.
     #[must_use]
     pub fn next_deadline(&self) -> Option<(Timestamp, &'static str)> {
-        todo!()
+        let runs = self.index.deadlines.next();
+        let queues = self.index.queues.next_deadline();
+        runs.into_iter().chain(queues).min_by_key(|(at, _)| *at)
     }
 
-    /// Does what is due: fires timers, ends leases, retries activities, answers polls that waited long enough.
+    /// Does what is due: fires timers, ends leases, retries activities, answers polls that waited long enough. What
+    /// would make the group commit too large stays due.
     pub fn handle_deadline(&mut self, step: &mut Step<'_>) {
-        let _ = step;
-        todo!()
+        let before = step.records.len();
+        while let Some((ticket, kind)) = self.index.queues.next_expired(step.now) {
+            step.effects.push(Effect::Reply { ticket, reply: Ok(kind.nothing()) });
+        }
+        let mut bytes = 0;
+        while let Some(run_id) = self.index.deadlines.next_due_run(step.now) {
+            let size = |engine: &Self| engine.runs.get(&run_id).map_or(0, |run| run.history_bytes);
+            let size_before = size(self);
+            self.run_due(step, run_id);
+            bytes += size(self) - size_before;
+            if bytes >= GROUP_COMMIT_BYTES_MAX as u64
+                || step.records.len() - before >= GROUP_COMMIT_INPUTS_MAX
+            {
+                break;
+            }
+        }
+        self.settle(step, before);
     }
 
     /// Takes one record of the log into the state: the only way state changes.
+    ///
+    /// # Panics
+    /// When the record cannot follow those before it: a log with a hole in it.
     pub fn apply(&mut self, record: &Record) {
-        let _ = record;
-        todo!()
+        match record {
+            Record::History(batch) => self.apply_history(batch),
+            Record::State(change) => {
+                let run = self.runs.get_mut(&change.run_id()).expect("a change is of a run that is open");
+                run.apply_change(change, &mut self.index);
+            }
+        }
     }
 
     /// The state, to start from next time, in CBOR. Polls and tickets are not part of it.
     #[must_use]
     pub fn snapshot(&self) -> Vec<u8> {
-        todo!()
+        self.to_bytes()
     }
 
     /// Puts back what [`Engine::snapshot`] gave.
     ///
     /// # Errors
     /// The decoder's reason.
-    pub fn restore(snapshot: &[u8]) -> Result<Self, tidegate_model::codec::DecodeError> {
-        let _ = snapshot;
-        todo!()
+    pub fn restore(snapshot: &[u8]) -> Result<Self, DecodeError> {
+        Self::from_bytes(snapshot)
+    }
+
+    /// Routes a request. `None` when there is no reply yet.
+    fn decide(
+        &mut self,
+        step: &mut Step<'_>,
+        ticket: Ticket,
+        request: Request,
+    ) -> Option<Result<Reply, Refusal>> {
+        Some(match request {
+            Request::StartWorkflowExecution(start) => self.start(step, start),
+            Request::SignalWorkflowExecution {
+                namespace,
+                workflow_id,
+                run_id,
+                signal_name,
+                input,
+                identity,
+                request_id,
+                header,
+            } => {
+                let signal = Signal {
+                    namespace,
+                    workflow_id,
+                    run_id,
+                    signal_name,
+                    input,
+                    identity,
+                    request_id,
+                    header,
+                };
+                self.signal(step, signal)
+            }
+            Request::PollWorkflowTaskQueue { namespace, task_queue, identity } => {
+                return self.poll(step, ticket, QueueKind::WorkflowTasks, namespace, task_queue, identity);
+            }
+            Request::RespondWorkflowTaskCompleted { token, commands, identity, sticky, sdk_metadata } => self
+                .complete_workflow_task(step, Completion { token, commands, identity, sticky, sdk_metadata }),
+            Request::RespondWorkflowTaskFailed { token, cause, failure, identity } => {
+                self.take_workflow_task_failure(step, &token, cause, failure, identity)
+            }
+            Request::PollActivityTaskQueue { namespace, task_queue, identity } => {
+                return self.poll(step, ticket, QueueKind::ActivityTasks, namespace, task_queue, identity);
+            }
+            Request::RespondActivityTaskCompleted { token, result, identity } => {
+                self.take_activity_result(step, &token, result, identity)
+            }
+            Request::RespondActivityTaskFailed { token, failure, identity } => {
+                self.take_activity_failure(step, &token, failure, identity)
+            }
+            Request::ShutdownWorker { identity } => self.shut_down_worker(step, &identity),
+            Request::DescribeWorkflowExecution { namespace, workflow_id, run_id } => {
+                self.describe(&namespace, &workflow_id, run_id)
+            }
+            Request::ListWorkflowExecutions { limit } => Ok(self.list(limit)),
+        })
+    }
+
+    /// A poll waits, if only until the end of this step.
+    fn poll(
+        &mut self,
+        step: &Step<'_>,
+        ticket: Ticket,
+        kind: QueueKind,
+        namespace: Namespace,
+        name: TaskQueue,
+        identity: String,
+    ) -> Option<Result<Reply, Refusal>> {
+        if let Err(wrong) = bounds::id("identity", &identity) {
+            return Some(Err(wrong.into()));
+        }
+        if self.index.queues.polls_waiting() >= POLLS_WAITING_MAX {
+            let message = format!("{POLLS_WAITING_MAX} polls are waiting");
+            return Some(Err(Refusal::ResourceExhausted { limit: "POLLS_WAITING_MAX", message }));
+        }
+        self.index.queues.poll(step.now, QueueKey { kind, namespace, name }, ticket, identity);
+        None
+    }
+
+    /// What follows every decision: runs that have grown too long end, and tasks go to the polls that wait for them.
+    fn settle(&mut self, step: &mut Step<'_>, before: usize) {
+        let grown: Vec<RunId> = step.records[before..]
+            .iter()
+            .filter_map(|record| match record {
+                Record::History(batch) => Some(batch.run_id),
+                Record::State(_) => None,
+            })
+            .collect();
+        for run_id in grown {
+            if let Some(limit) = self.run_if_open(run_id).and_then(Run::history_limit) {
+                self.end_at_history_limit(step, run_id, limit);
+            }
+        }
+        while let Some((key, ready, poll)) = self.index.queues.next_match(step.now) {
+            match key.kind {
+                QueueKind::WorkflowTasks => self.hand_out_workflow_task(step, ready.run_id, poll),
+                QueueKind::ActivityTasks => {
+                    self.hand_out_activity(step, ready.run_id, ready.scheduled_event_id, poll);
+                }
+            }
+        }
+    }
+
+    /// Applies a record and appends it: the only way a decision has consequences.
+    pub(crate) fn commit(&mut self, step: &mut Step<'_>, record: Record) {
+        self.apply(&record);
+        step.records.push(record);
+    }
+
+    /// Writes events of one run, as one batch.
+    pub(crate) fn write(&mut self, step: &mut Step<'_>, run_id: RunId, events: Vec<Event>) {
+        self.write_at(step, run_id, step.now, events);
+    }
+
+    /// The same, at a time that the run has not passed.
+    pub(crate) fn write_at(
+        &mut self,
+        step: &mut Step<'_>,
+        run_id: RunId,
+        time: Timestamp,
+        mut events: Vec<Event>,
+    ) {
+        let run = self.run(run_id);
+        let first_event_id: EventId = run.next_event_id;
+        crate::buffer::wire(first_event_id, &mut events);
+        let batch = HistoryBatch {
+            namespace: run.head.namespace.clone(),
+            workflow_id: run.head.workflow_id.clone(),
+            run_id,
+            first_event_id,
+            // A host that lets its time go back does not make a history that does.
+            event_time: time.max(run.last_event_time),
+            stamp: step.stamp,
+            events,
+        };
+        self.commit(step, Record::History(batch));
+    }
+
+    fn apply_history(&mut self, batch: &HistoryBatch) {
+        if let Some(Event::WorkflowExecutionStarted(started)) = batch.events.first() {
+            self.insert(Run::begin(batch, started));
+        }
+        let run = self.runs.get_mut(&batch.run_id).expect("events are of a run that is open");
+        run.apply(batch, &mut self.index);
+        if !run.is_open() {
+            self.close(batch.run_id);
+        }
+    }
+
+    pub(crate) fn insert(&mut self, run: Run) {
+        let Run { head, .. } = &run;
+        self.current.entry(head.namespace.clone()).or_default().insert(head.workflow_id.clone(), head.run_id);
+        self.runs.insert(head.run_id, run);
+    }
+
+    fn close(&mut self, run_id: RunId) {
+        let run = self.runs.remove(&run_id).expect("called for a run that was just found");
+        self.index.take(run.entries());
+        if let Some(current) = self.current.get_mut(&run.head.namespace) {
+            current.remove(&run.head.workflow_id);
+            if current.is_empty() {
+                self.current.remove(&run.head.namespace);
+            }
+        }
+        self.closed.push(run.into_closed());
+    }
+
+    /// A run that is known to be open.
+    pub(crate) fn run(&self, run_id: RunId) -> &Run {
+        self.run_if_open(run_id).expect("whoever decides on a run has found it open")
+    }
+
+    pub(crate) fn run_if_open(&self, run_id: RunId) -> Option<&Run> {
+        self.runs.get(&run_id)
+    }
+
+    pub(crate) fn current(&self, namespace: &Namespace, workflow_id: &WorkflowId) -> Option<&Run> {
+        self.runs.get(self.current.get(namespace)?.get(workflow_id)?)
+    }
+
+    /// Run ids begin with their time, so their order is that of their starts.
+    pub(crate) fn open_newest_first(&self) -> impl Iterator<Item = &Run> {
+        self.runs.values().rev()
+    }
+
+    pub(crate) fn open_runs(&self) -> usize {
+        self.runs.len()
     }
 }

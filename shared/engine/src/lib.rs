@@ -3,16 +3,40 @@
 //! Time and chance are arguments; requests go in, records to append and replies to release come out. What a run is
 //! follows from its records alone, so a machine that has applied the same records is in the same state. It names no
 //! store, no socket and no clock.
+//!
+//! A feature of workflows has a file: the part of a run it keeps, what events and changes do to that part, and the
+//! verbs that decide. `run` hands records to the parts, `engine` hands requests to the verbs; `index` is what follows
+//! from the runs and is never stored.
 
 mod request;
 mod command;
 mod record;
 mod engine;
+mod run;
+mod start;
+mod workflow_task;
+mod plan;
+mod buffer;
+mod sticky;
+mod activity;
+mod retry;
+mod timer;
+mod signal;
+mod close;
+mod due;
+mod workers;
+mod visibility;
+mod index;
+mod queue;
+mod deadlines;
+mod bounds;
+mod failure;
+mod snapshot;
 
 pub use command::{Command, ScheduleActivity};
 pub use engine::{Effect, Engine, Input, Step};
 pub use record::{Record, StateChange};
 pub use request::{
-    ActivityTask, ActivityTaskToken, HistoryPart, Refusal, Reply, Request, RunStatus, RunSummary, StartWorkflow,
-    StickyAttributes, Ticket, WorkflowTask, WorkflowTaskToken,
+    ActivityTask, ActivityTaskToken, HistoryPart, Refusal, Reply, Request, RunStatus, RunSummary,
+    StartWorkflow, StickyAttributes, Ticket, WorkflowTask, WorkflowTaskToken,
 };

@@ -1,7 +1,12 @@
 //! What the engine appends: history, and the state that history does not hold.
 
 use serde::{Deserialize, Serialize};
-use tidegate_model::event::HistoryBatch;
+use tidegate_model::event::{Event, HistoryBatch};
+use tidegate_model::id::{EventId, RunId};
+use tidegate_model::payload::Failure;
+use tidegate_model::time::Timestamp;
+
+use crate::request::StickyAttributes;
 
 /// A record of the engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,4 +20,84 @@ pub enum Record {
 /// See [`Record::State`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum StateChange {}
+pub enum StateChange {
+    /// A worker took an attempt of a workflow task that has no events: one after the first.
+    TransientTaskStarted {
+        /// The run.
+        run_id: RunId,
+        /// When: the workflow's own time for this attempt.
+        time: Timestamp,
+        /// Who took it.
+        identity: String,
+        /// The poll's own id.
+        request_id: String,
+    },
+    /// Such an attempt failed or timed out; the next is scheduled.
+    TransientTaskEnded {
+        /// The run.
+        run_id: RunId,
+        /// When.
+        time: Timestamp,
+    },
+    /// Events arrived while a workflow task was out. They have no ids; references among them are 0 until the flush.
+    Buffered {
+        /// The run.
+        run_id: RunId,
+        /// In order of arrival.
+        events: Vec<Event>,
+    },
+    /// A worker asked to be given the next workflow tasks of a run, with the new events only.
+    StickyBound {
+        /// The run.
+        run_id: RunId,
+        /// Where it wants them.
+        sticky: StickyAttributes,
+        /// Who asked.
+        identity: String,
+    },
+    /// The next workflow task goes to the normal queue again.
+    StickyReleased {
+        /// The run.
+        run_id: RunId,
+    },
+    /// A worker took an attempt of an activity.
+    ActivityStarted {
+        /// The run.
+        run_id: RunId,
+        /// Which activity.
+        scheduled_event_id: EventId,
+        /// When.
+        time: Timestamp,
+        /// Who took it.
+        identity: String,
+        /// The poll's own id.
+        request_id: String,
+    },
+    /// An attempt of an activity ended without success, and there is a further one.
+    ActivityRetried {
+        /// The run.
+        run_id: RunId,
+        /// Which activity.
+        scheduled_event_id: EventId,
+        /// When the next attempt may be taken.
+        due: Timestamp,
+        /// How the attempt ended, cut to `FAILURE_BYTES_MAX`.
+        failure: Failure,
+    },
+}
+
+impl StateChange {
+    /// The run it belongs to.
+    #[must_use]
+    pub fn run_id(&self) -> RunId {
+        match self {
+            Self::TransientTaskStarted { run_id, .. }
+            | Self::TransientTaskEnded { run_id, .. }
+            | Self::Buffered { run_id, .. }
+            | Self::StickyBound { run_id, .. }
+            | Self::StickyReleased { run_id }
+            | Self::ActivityStarted { run_id, .. }
+            | Self::ActivityRetried { run_id, .. } => *run_id,
+        }
+    }
+}

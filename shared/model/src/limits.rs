@@ -63,6 +63,9 @@ pub const DOWNLINK_SIGNALS_MAX: usize = 100;
 pub const DOWNLINK_WAIT_SECONDS_MAX: u64 = 30;
 /// Signals waiting for one device. Full: the operator's request is refused.
 pub const DOWNLINK_WAITING_MAX: usize = 10_000;
+/// Signals a device remembers, so that it applies none twice. More: the oldest is forgotten, and a number below it
+/// counts as applied.
+pub const DOWNLINK_INBOX_MAX: usize = 12_000;
 
 /// One payload of a workflow: input, result, signal. Temporal's default is 2 MiB; a gateway's is smaller.
 pub const PAYLOAD_BYTES_MAX: usize = 512 * 1024;
@@ -203,6 +206,10 @@ const _: () =
 const _: () = assert!(
     COMMANDS_BYTES_MAX + BUFFERED_BYTES_MAX + PAYLOAD_BYTES_MAX + 64 * 1024 < WIRE_BYTES_MAX,
     "the largest batch of events must fit the wire"
+);
+const _: () = assert!(
+    DOWNLINK_INBOX_MAX > DOWNLINK_WAITING_MAX + SIGNALS_SETTLED_LISTED_MAX,
+    "a device must remember whatever the bridge can still send"
 );
 const _: () = assert!(MQTT_PAYLOAD_BYTES_MAX < GROUP_COMMIT_BYTES_MAX, "one message must fit a group");
 const _: () = assert!(DEAD_LETTER_KEPT_BYTES_MAX < MQTT_PAYLOAD_BYTES_MAX, "a dead letter is a small thing");

@@ -1,0 +1,224 @@
+//! Activities: what the workflow asked for, and the attempts at it, which history does not hold.
+
+mod answer;
+mod attempt;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tidegate_model::event::{ActivityTaskScheduled, Event, WorkflowTaskFailedCause};
+use tidegate_model::id::EventId;
+use tidegate_model::limits::{DURATION_SECONDS_MAX, PENDING_ACTIVITIES_MAX};
+use tidegate_model::payload::Failure;
+use tidegate_model::time::Timestamp;
+
+use crate::bounds;
+use crate::command::ScheduleActivity;
+use crate::deadlines::Due;
+use crate::index::{Entry, Index};
+use crate::plan::{BadCommand, Draft};
+use crate::queue::{QueueKey, QueueKind, Ready};
+use crate::retry;
+use crate::run::Head;
+use crate::workers::Held;
+
+/// The open activities of a run, by their scheduled event.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Activities(BTreeMap<EventId, Activity>);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Activity {
+    scheduled: ActivityTaskScheduled,
+    scheduled_time: Timestamp,
+    /// The one that waits or is out, from 1.
+    attempt: u32,
+    state: AttemptState,
+    /// How the attempt before ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_failure: Option<Failure>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum AttemptState {
+    /// For a worker, from then on.
+    Waiting { from: Timestamp },
+    /// A worker has it.
+    Started {
+        time: Timestamp,
+        identity: String,
+        /// The poll's own id.
+        request_id: String,
+    },
+}
+
+impl Activity {
+    fn start_to_close_timeout(&self) -> Duration {
+        self.scheduled
+            .start_to_close_timeout
+            .expect("no activity is scheduled without; see schedule_activity")
+    }
+
+    /// When the attempt that is out has taken too long.
+    fn expires(&self) -> Option<Timestamp> {
+        match &self.state {
+            AttemptState::Waiting { .. } => None,
+            AttemptState::Started { time, .. } => Some(*time + self.start_to_close_timeout()),
+        }
+    }
+
+    fn entries(&self, head: &Head, scheduled_event_id: EventId) -> [Option<Entry>; 2] {
+        match &self.state {
+            AttemptState::Waiting { from } => {
+                let key = QueueKey {
+                    kind: QueueKind::ActivityTasks,
+                    namespace: head.namespace.clone(),
+                    name: self.scheduled.task_queue.clone(),
+                };
+                let ready = Ready { at: *from, run_id: head.run_id, scheduled_event_id };
+                [Some(Entry::Ready(key, ready)), None]
+            }
+            AttemptState::Started { time, identity, .. } => [
+                Some(Entry::Due(
+                    *time + self.start_to_close_timeout(),
+                    head.run_id,
+                    Due::Activity(scheduled_event_id),
+                )),
+                Some(Entry::Held(identity.clone(), head.run_id, Held::Activity(scheduled_event_id))),
+            ],
+        }
+    }
+}
+
+impl Activities {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn entries(&self, head: &Head) -> impl Iterator<Item = Entry> {
+        self.0.iter().flat_map(|(id, activity)| activity.entries(head, *id).into_iter().flatten())
+    }
+
+    /// The attempts that have taken too long, with the time from which they did.
+    pub(crate) fn expired(&self, now: Timestamp) -> impl Iterator<Item = (Timestamp, EventId)> {
+        self.0.iter().filter_map(move |(id, activity)| {
+            activity.expires().filter(|expires| *expires <= now).map(|expires| (expires, *id))
+        })
+    }
+
+    pub(crate) fn scheduled(
+        &mut self,
+        head: &Head,
+        scheduled_event_id: EventId,
+        now: Timestamp,
+        scheduled: &ActivityTaskScheduled,
+        index: &mut Index,
+    ) {
+        let activity = Activity {
+            scheduled: scheduled.clone(),
+            scheduled_time: now,
+            attempt: 1,
+            state: AttemptState::Waiting { from: now },
+            last_failure: None,
+        };
+        index.put(activity.entries(head, scheduled_event_id).into_iter().flatten());
+        self.0.insert(scheduled_event_id, activity);
+    }
+
+    pub(crate) fn started(
+        &mut self,
+        head: &Head,
+        scheduled_event_id: EventId,
+        time: Timestamp,
+        identity: &str,
+        request_id: &str,
+        index: &mut Index,
+    ) {
+        self.change(head, scheduled_event_id, index, |activity| {
+            activity.state = AttemptState::Started {
+                time,
+                identity: identity.to_owned(),
+                request_id: request_id.to_owned(),
+            };
+        });
+    }
+
+    pub(crate) fn retried(
+        &mut self,
+        head: &Head,
+        scheduled_event_id: EventId,
+        due: Timestamp,
+        failure: &Failure,
+        index: &mut Index,
+    ) {
+        self.change(head, scheduled_event_id, index, |activity| {
+            activity.attempt = activity.attempt.saturating_add(1);
+            activity.state = AttemptState::Waiting { from: due };
+            activity.last_failure = Some(failure.clone());
+        });
+    }
+
+    pub(crate) fn ended(&mut self, head: &Head, scheduled_event_id: EventId, index: &mut Index) {
+        let ended = self.0.remove(&scheduled_event_id).expect("an activity that ends is open, and ends once");
+        index.take(ended.entries(head, scheduled_event_id).into_iter().flatten());
+    }
+
+    fn change(
+        &mut self,
+        head: &Head,
+        scheduled_event_id: EventId,
+        index: &mut Index,
+        change: impl FnOnce(&mut Activity),
+    ) {
+        let activity = self.0.get_mut(&scheduled_event_id).expect("an activity with attempts is open");
+        index.take(activity.entries(head, scheduled_event_id).into_iter().flatten());
+        change(activity);
+        index.put(activity.entries(head, scheduled_event_id).into_iter().flatten());
+    }
+}
+
+impl Draft<'_> {
+    pub(crate) fn schedule_activity(&mut self, wanted: ScheduleActivity) -> Result<Event, BadCommand> {
+        let bad = |reason| BadCommand::new(WorkflowTaskFailedCause::BadScheduleActivityAttributes, reason);
+        bounds::required_id("activity id", &wanted.activity_id).map_err(bad)?;
+        bounds::required_name("activity type", &wanted.activity_type).map_err(bad)?;
+        bounds::payloads("activity input", &wanted.input).map_err(bad)?;
+        bounds::header("activity header", &wanted.header).map_err(bad)?;
+        if wanted.start_to_close_timeout.is_zero() {
+            return Err(bad(bounds::Wrong(String::from("the start-to-close time-out must be above zero"))));
+        }
+        let retry_policy =
+            retry::completed(wanted.retry_policy).map_err(|reason| bad(bounds::Wrong(reason)))?;
+        let open = &self.run.activities.0;
+        let is_open = |id: &String| open.values().any(|activity| activity.scheduled.activity_id == *id);
+        if self.activities.contains(&wanted.activity_id) || is_open(&wanted.activity_id) {
+            let reason = format!("an activity {:?} is open", wanted.activity_id);
+            return Err(BadCommand::new(WorkflowTaskFailedCause::ScheduleActivityDuplicateId, reason));
+        }
+        if open.len() + self.activities.len() >= PENDING_ACTIVITIES_MAX {
+            let reason = format!("PENDING_ACTIVITIES_MAX is {PENDING_ACTIVITIES_MAX}");
+            return Err(BadCommand::new(WorkflowTaskFailedCause::PendingActivitiesLimitExceeded, reason));
+        }
+        self.activities.insert(wanted.activity_id.clone());
+        let longest = Duration::from_secs(DURATION_SECONDS_MAX);
+        Ok(Event::ActivityTaskScheduled(ActivityTaskScheduled {
+            activity_id: wanted.activity_id,
+            activity_type: wanted.activity_type,
+            task_queue: wanted.task_queue.unwrap_or_else(|| self.run.head.task_queue.clone()),
+            input: wanted.input,
+            schedule_to_close_timeout: None,
+            schedule_to_start_timeout: None,
+            start_to_close_timeout: Some(wanted.start_to_close_timeout.min(longest)),
+            heartbeat_timeout: None,
+            retry_policy,
+            workflow_task_completed_event_id: self.completed_event_id,
+            header: wanted.header,
+        }))
+    }
+}

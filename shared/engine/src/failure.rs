@@ -1,0 +1,78 @@
+//! Failures cut to a size that can be kept.
+
+use tidegate_model::codec;
+use tidegate_model::limits::{FAILURE_BYTES_MAX, PAYLOAD_BYTES_MAX};
+use tidegate_model::payload::{Failure, FailureInfo};
+
+/// The failure, unless it is too large for an event: then what is left of it when it is cut.
+pub(crate) fn bounded(failure: Failure) -> Failure {
+    if codec::to_cbor(&failure).len() <= PAYLOAD_BYTES_MAX { failure } else { cut(&failure) }
+}
+
+/// The failure in about `FAILURE_BYTES_MAX`: what decides about a retry stays, then as much text as fits; without
+/// details and causes.
+pub(crate) fn cut(failure: &Failure) -> Failure {
+    let mut left = FAILURE_BYTES_MAX;
+    let mut keep = |text: &str| {
+        let kept = &text[..text.floor_char_boundary(left)];
+        left -= kept.len();
+        kept.to_owned()
+    };
+    let info = match &failure.info {
+        FailureInfo::Application { kind, non_retryable, details: _, next_retry_delay } => {
+            FailureInfo::Application {
+                kind: keep(kind),
+                non_retryable: *non_retryable,
+                details: Vec::new(),
+                next_retry_delay: *next_retry_delay,
+            }
+        }
+        FailureInfo::Timeout { timeout_type, last_heartbeat_details: _ } => {
+            FailureInfo::Timeout { timeout_type: *timeout_type, last_heartbeat_details: Vec::new() }
+        }
+        FailureInfo::Server { non_retryable } => FailureInfo::Server { non_retryable: *non_retryable },
+        FailureInfo::Activity {
+            scheduled_event_id,
+            started_event_id,
+            activity_type,
+            activity_id,
+            retry_state,
+        } => FailureInfo::Activity {
+            scheduled_event_id: *scheduled_event_id,
+            started_event_id: *started_event_id,
+            activity_type: keep(activity_type),
+            activity_id: keep(activity_id),
+            retry_state: *retry_state,
+        },
+    };
+    Failure {
+        message: keep(&failure.message),
+        source: keep(&failure.source),
+        stack_trace: keep(&failure.stack_trace),
+        encoded_attributes: None,
+        info,
+        cause: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cut_failure_keeps_what_decides_about_a_retry_and_never_splits_a_character() {
+        let mut failure = Failure::application("ü".repeat(FAILURE_BYTES_MAX), "Overheated", true);
+        failure.cause = Some(Box::new(Failure::application("inner", "", false)));
+        let cut = cut(&failure);
+        assert_eq!(cut.info, failure.info);
+        assert_eq!(cut.cause, None);
+        assert!(cut.message.len() <= FAILURE_BYTES_MAX && cut.message.len() > FAILURE_BYTES_MAX - 100);
+        assert!(cut.message.chars().all(|c| c == 'ü'));
+    }
+
+    #[test]
+    fn a_failure_that_fits_is_kept_as_it_is() {
+        let failure = Failure::application("x".repeat(FAILURE_BYTES_MAX * 2), "", false);
+        assert_eq!(bounded(failure.clone()), failure);
+    }
+}

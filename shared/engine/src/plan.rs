@@ -1,0 +1,136 @@
+//! A workflow task's commands, checked all together before any has an effect, and the events they become.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tidegate_model::codec;
+use tidegate_model::event::{Event, WorkflowTaskFailedCause};
+use tidegate_model::id::EventId;
+use tidegate_model::limits::COMMANDS_BYTES_MAX;
+
+use crate::command::Command;
+use crate::run::Run;
+
+/// Commands that can be carried out.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// One for each command, in order.
+    pub(crate) events: Vec<Event>,
+    /// Started events of the timers whose fired events wait in the buffer and are taken back.
+    pub(crate) unfired: BTreeSet<EventId>,
+}
+
+/// A command that cannot be carried out: the workflow task fails.
+#[derive(Debug)]
+pub(crate) struct BadCommand {
+    pub(crate) cause: WorkflowTaskFailedCause,
+    /// For the worker. `UnhandledCommand` must be just that word, SDKs compare it.
+    pub(crate) message: String,
+}
+
+impl BadCommand {
+    pub(crate) fn new(cause: WorkflowTaskFailedCause, reason: impl std::fmt::Display) -> Self {
+        Self { cause, message: format!("{cause:?}: {reason}") }
+    }
+}
+
+/// A plan in the making: the run as it will be after the commands so far.
+pub(crate) struct Draft<'a> {
+    pub(crate) run: &'a Run,
+    pub(crate) identity: &'a str,
+    pub(crate) completed_event_id: EventId,
+    /// Activities asked for by the commands so far.
+    pub(crate) activities: BTreeSet<String>,
+    /// Timers the commands so far have touched: started by this event, or ended.
+    pub(crate) timers: BTreeMap<String, Option<EventId>>,
+    pub(crate) unfired: BTreeSet<EventId>,
+    events: Vec<Event>,
+    bytes: usize,
+}
+
+impl Draft<'_> {
+    /// The id the event of the command at hand will have.
+    pub(crate) fn next_event_id(&self) -> EventId {
+        self.completed_event_id + 1 + self.events.len() as u64
+    }
+
+    fn push(&mut self, cause: WorkflowTaskFailedCause, event: Event) -> Result<(), BadCommand> {
+        self.bytes += codec::to_cbor(&event).len();
+        if self.bytes > COMMANDS_BYTES_MAX {
+            let bytes = self.bytes;
+            let reason =
+                format!("the commands have {bytes} bytes; COMMANDS_BYTES_MAX is {COMMANDS_BYTES_MAX}");
+            return Err(BadCommand::new(cause, reason));
+        }
+        self.events.push(event);
+        Ok(())
+    }
+}
+
+impl Plan {
+    /// Checks the commands of a task whose completion will be event `completed_event_id`.
+    pub(crate) fn of(
+        run: &Run,
+        completed_event_id: EventId,
+        commands: Vec<Command>,
+        identity: &str,
+    ) -> Result<Self, BadCommand> {
+        let mut draft = Draft {
+            run,
+            identity,
+            completed_event_id,
+            activities: BTreeSet::new(),
+            timers: BTreeMap::new(),
+            unfired: BTreeSet::new(),
+            events: Vec::with_capacity(commands.len()),
+            bytes: 0,
+        };
+        let last = commands.len().saturating_sub(1);
+        let mut closes = false;
+        for (at, command) in commands.into_iter().enumerate() {
+            let cause = cause_of(&command);
+            let closing = command.closes();
+            if closing && at != last {
+                return Err(BadCommand::new(cause, "a command that closes the run must be the last"));
+            }
+            closes |= closing;
+            let event = match command {
+                Command::ScheduleActivityTask(activity) => draft.schedule_activity(activity)?,
+                Command::StartTimer { timer_id, start_to_fire_timeout } => {
+                    draft.start_timer(timer_id, start_to_fire_timeout)?
+                }
+                Command::CancelTimer { timer_id } => draft.cancel_timer(timer_id)?,
+                Command::CompleteWorkflowExecution { result } => draft.complete_run(result)?,
+                Command::FailWorkflowExecution { failure } => draft.fail_run(failure)?,
+            };
+            draft.push(cause, event)?;
+        }
+        // The workflow has not seen what waits, and might have decided otherwise.
+        if closes && !run.buffer.ordered(&draft.unfired).is_empty() {
+            let message = String::from("UnhandledCommand");
+            return Err(BadCommand { cause: WorkflowTaskFailedCause::UnhandledCommand, message });
+        }
+        Ok(Self { events: draft.events, unfired: draft.unfired })
+    }
+}
+
+/// What a task fails with when a command is wrong in itself.
+fn cause_of(command: &Command) -> WorkflowTaskFailedCause {
+    match command {
+        Command::ScheduleActivityTask(_) => WorkflowTaskFailedCause::BadScheduleActivityAttributes,
+        Command::StartTimer { .. } => WorkflowTaskFailedCause::BadStartTimerAttributes,
+        Command::CancelTimer { .. } => WorkflowTaskFailedCause::BadCancelTimerAttributes,
+        Command::CompleteWorkflowExecution { .. } => {
+            WorkflowTaskFailedCause::BadCompleteWorkflowExecutionAttributes
+        }
+        Command::FailWorkflowExecution { .. } => WorkflowTaskFailedCause::BadFailWorkflowExecutionAttributes,
+    }
+}
+
+impl Command {
+    fn closes(&self) -> bool {
+        match self {
+            Self::CompleteWorkflowExecution { .. } | Self::FailWorkflowExecution { .. } => true,
+            Self::ScheduleActivityTask(_) | Self::StartTimer { .. } | Self::CancelTimer { .. } => false,
+        }
+    }
+}

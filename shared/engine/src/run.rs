@@ -1,0 +1,270 @@
+//! A run: what its records amount to. The only place where one changes.
+//!
+//! Each feature keeps its own part and says what each event does to it; this file hands the events out.
+
+use serde::{Deserialize, Serialize};
+use tidegate_model::codec;
+use tidegate_model::event::{Event, HistoryBatch, WorkflowExecutionStarted};
+use tidegate_model::id::{EventId, Namespace, RunId, TaskQueue, WorkflowId};
+use tidegate_model::limits::{
+    HISTORY_BYTES_MAX, HISTORY_BYTES_SUGGEST, HISTORY_EVENTS_MAX, HISTORY_EVENTS_SUGGEST,
+};
+use tidegate_model::time::Timestamp;
+
+use crate::activity::Activities;
+use crate::buffer::Buffer;
+use crate::index::{Entry, Index};
+use crate::record::StateChange;
+use crate::request::{RunStatus, RunSummary};
+use crate::signal::Signals;
+use crate::sticky::Sticky;
+use crate::timer::Timers;
+use crate::workflow_task::WorkflowTasks;
+
+/// See the module.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Run {
+    pub(crate) head: Head,
+    pub(crate) status: RunStatus,
+    pub(crate) next_event_id: EventId,
+    pub(crate) last_event_time: Timestamp,
+    pub(crate) history_bytes: u64,
+    pub(crate) workflow_tasks: WorkflowTasks,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sticky: Option<Sticky>,
+    #[serde(default, skip_serializing_if = "Buffer::is_empty")]
+    pub(crate) buffer: Buffer,
+    #[serde(default, skip_serializing_if = "Activities::is_empty")]
+    pub(crate) activities: Activities,
+    #[serde(default, skip_serializing_if = "Timers::is_empty")]
+    pub(crate) timers: Timers,
+    #[serde(default, skip_serializing_if = "Signals::is_empty")]
+    pub(crate) signals: Signals,
+}
+
+/// What a run is from its first event to its last.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Head {
+    pub(crate) namespace: Namespace,
+    pub(crate) workflow_id: WorkflowId,
+    pub(crate) run_id: RunId,
+    pub(crate) workflow_type: String,
+    pub(crate) task_queue: TaskQueue,
+    pub(crate) start_time: Timestamp,
+    pub(crate) start_request_id: String,
+}
+
+impl Run {
+    /// The run that a batch begins, before the batch is applied to it.
+    pub(crate) fn begin(batch: &HistoryBatch, started: &WorkflowExecutionStarted) -> Self {
+        Self {
+            head: Head {
+                namespace: batch.namespace.clone(),
+                workflow_id: batch.workflow_id.clone(),
+                run_id: batch.run_id,
+                workflow_type: started.workflow_type.clone(),
+                task_queue: started.task_queue.clone(),
+                start_time: batch.event_time,
+                start_request_id: started.request_id.clone(),
+            },
+            status: RunStatus::Running,
+            next_event_id: 1,
+            last_event_time: batch.event_time,
+            history_bytes: 0,
+            workflow_tasks: WorkflowTasks::new(started.workflow_task_timeout),
+            sticky: None,
+            buffer: Buffer::default(),
+            activities: Activities::default(),
+            timers: Timers::default(),
+            signals: Signals::default(),
+        }
+    }
+
+    /// Takes a batch of events into the state.
+    pub(crate) fn apply(&mut self, batch: &HistoryBatch, index: &mut Index) {
+        assert_eq!(
+            batch.first_event_id, self.next_event_id,
+            "the event ids of run {} are dense",
+            self.head.run_id
+        );
+        // What comes out of the buffer changed the run when it went in.
+        let absorbed = !self.buffer.is_empty();
+        let now = batch.event_time;
+        for (id, event) in batch.numbered() {
+            match event {
+                // The run was made from it.
+                Event::WorkflowExecutionStarted(_) => {}
+                Event::WorkflowExecutionCompleted { .. } => self.status = RunStatus::Completed,
+                Event::WorkflowExecutionFailed { .. } => self.status = RunStatus::Failed,
+                Event::WorkflowTaskScheduled { task_queue, start_to_close_timeout, attempt } => {
+                    self.workflow_task_scheduled(
+                        id,
+                        now,
+                        task_queue,
+                        *start_to_close_timeout,
+                        *attempt,
+                        index,
+                    );
+                }
+                Event::WorkflowTaskStarted { identity, request_id, .. } => {
+                    self.workflow_task_started(id, now, identity, request_id, index);
+                }
+                Event::WorkflowTaskCompleted { started_event_id, .. } => {
+                    self.workflow_task_completed(*started_event_id, index);
+                }
+                Event::WorkflowTaskTimedOut { .. } | Event::WorkflowTaskFailed { .. } => {
+                    self.workflow_task_ended(index);
+                }
+                Event::ActivityTaskScheduled(scheduled) => {
+                    self.activities.scheduled(&self.head, id, now, scheduled, index);
+                }
+                Event::TimerStarted { timer_id, start_to_fire_timeout, .. } => {
+                    self.timers.started(&self.head, timer_id, id, now + *start_to_fire_timeout, index);
+                }
+                Event::TimerCanceled { timer_id, started_event_id, .. } => {
+                    self.timers.ended(&self.head, timer_id, *started_event_id, index);
+                }
+                Event::ActivityTaskStarted { .. }
+                | Event::ActivityTaskCompleted { .. }
+                | Event::ActivityTaskFailed { .. }
+                | Event::ActivityTaskTimedOut { .. }
+                | Event::TimerFired { .. }
+                | Event::WorkflowExecutionSignaled { .. } => {
+                    if !absorbed {
+                        self.absorb(event, index);
+                    }
+                }
+            }
+        }
+        let bytes = codec::to_cbor(batch).len();
+        self.next_event_id = batch.next_event_id();
+        self.last_event_time = now;
+        self.history_bytes += bytes as u64;
+        if !self.has_lease() {
+            self.buffer.clear();
+        }
+        if let Some(sticky) = &mut self.sticky {
+            sticky.remember(batch, bytes);
+        }
+        self.schedule_transient_task(now, index);
+    }
+
+    /// Takes a change that history does not hold into the state.
+    pub(crate) fn apply_change(&mut self, change: &StateChange, index: &mut Index) {
+        match change {
+            StateChange::TransientTaskStarted { run_id: _, time, identity, request_id } => {
+                self.start_transient_task(*time, identity, request_id, index);
+            }
+            StateChange::TransientTaskEnded { run_id: _, time } => {
+                self.workflow_task_ended(index);
+                self.schedule_transient_task(*time, index);
+            }
+            StateChange::Buffered { run_id: _, events } => {
+                for event in events {
+                    self.absorb(event, index);
+                    self.buffer.push(event.clone());
+                }
+            }
+            StateChange::StickyBound { run_id: _, sticky, identity } => {
+                self.bind_sticky(Some(Sticky::new(sticky.clone(), identity.clone())), index);
+            }
+            StateChange::StickyReleased { run_id: _ } => self.bind_sticky(None, index),
+            StateChange::ActivityStarted { run_id: _, scheduled_event_id, time, identity, request_id } => {
+                self.activities.started(&self.head, *scheduled_event_id, *time, identity, request_id, index);
+            }
+            StateChange::ActivityRetried { run_id: _, scheduled_event_id, due, failure } => {
+                self.activities.retried(&self.head, *scheduled_event_id, *due, failure, index);
+            }
+        }
+    }
+
+    /// What an event from outside does to the run, whether it is flushed or buffered.
+    fn absorb(&mut self, event: &Event, index: &mut Index) {
+        match event {
+            Event::ActivityTaskCompleted { scheduled_event_id, .. }
+            | Event::ActivityTaskFailed { scheduled_event_id, .. }
+            | Event::ActivityTaskTimedOut { scheduled_event_id, .. } => {
+                self.activities.ended(&self.head, *scheduled_event_id, index);
+            }
+            Event::TimerFired { timer_id, started_event_id } => {
+                self.timers.ended(&self.head, timer_id, *started_event_id, index);
+            }
+            Event::WorkflowExecutionSignaled { request_id, .. } => self.signals.arrived(request_id),
+            // Comes with the end of the attempt, which does the work.
+            Event::ActivityTaskStarted { .. } => {}
+            Event::WorkflowExecutionStarted(_)
+            | Event::WorkflowExecutionCompleted { .. }
+            | Event::WorkflowExecutionFailed { .. }
+            | Event::WorkflowTaskScheduled { .. }
+            | Event::WorkflowTaskStarted { .. }
+            | Event::WorkflowTaskCompleted { .. }
+            | Event::WorkflowTaskTimedOut { .. }
+            | Event::WorkflowTaskFailed { .. }
+            | Event::ActivityTaskScheduled(_)
+            | Event::TimerStarted { .. }
+            | Event::TimerCanceled { .. } => {
+                unreachable!("{} does not come from outside", event.type_name())
+            }
+        }
+    }
+
+    /// Whether a worker has the workflow task: whatever comes from outside waits then.
+    pub(crate) fn has_lease(&self) -> bool {
+        self.workflow_tasks.current().is_some_and(|task| task.lease().is_some())
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.status == RunStatus::Running
+    }
+
+    /// Events so far.
+    pub(crate) fn history_length(&self) -> u64 {
+        self.next_event_id - 1
+    }
+
+    /// Whether the workflow should continue as new.
+    pub(crate) fn is_long(&self) -> bool {
+        self.history_length() >= HISTORY_EVENTS_SUGGEST || self.history_bytes >= HISTORY_BYTES_SUGGEST
+    }
+
+    /// The limit this run's history has reached.
+    pub(crate) fn history_limit(&self) -> Option<&'static str> {
+        if self.history_length() >= HISTORY_EVENTS_MAX {
+            Some("HISTORY_EVENTS_MAX")
+        } else if self.history_bytes >= HISTORY_BYTES_MAX {
+            Some("HISTORY_BYTES_MAX")
+        } else {
+            None
+        }
+    }
+
+    /// All that follows from this run.
+    pub(crate) fn entries(&self) -> Vec<Entry> {
+        let task = self.workflow_tasks.entries(&self.head);
+        let sticky = self.sticky.as_ref().map(|sticky| sticky.entry(&self.head));
+        task.chain(sticky)
+            .chain(self.activities.entries(&self.head))
+            .chain(self.timers.entries(&self.head))
+            .collect()
+    }
+
+    /// What a person sees of it.
+    pub(crate) fn summary(&self) -> RunSummary {
+        let count = |pending: usize| u32::try_from(pending).unwrap_or(u32::MAX);
+        RunSummary {
+            namespace: self.head.namespace.clone(),
+            workflow_id: self.head.workflow_id.clone(),
+            run_id: self.head.run_id,
+            workflow_type: self.head.workflow_type.clone(),
+            task_queue: self.head.task_queue.clone(),
+            status: self.status,
+            start_time: self.head.start_time,
+            close_time: (!self.is_open()).then_some(self.last_event_time),
+            history_length: self.history_length(),
+            history_size_bytes: self.history_bytes,
+            pending_activities: count(self.activities.len()),
+            pending_timers: count(self.timers.len()),
+            workflow_task_attempt: self.workflow_tasks.current().map_or(0, |task| task.attempt()),
+        }
+    }
+}

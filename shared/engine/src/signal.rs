@@ -1,0 +1,71 @@
+//! Signals: from outside into a run, each once.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use tidegate_model::event::Event;
+use tidegate_model::id::{Namespace, RunId, WorkflowId};
+use tidegate_model::limits::SIGNALS_PER_RUN_MAX;
+use tidegate_model::payload::{Header, Payloads};
+
+use crate::bounds;
+use crate::engine::{Engine, Step};
+use crate::request::{Refusal, Reply};
+
+/// The signals a run has had.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(crate) struct Signals {
+    count: u64,
+    /// Those that came with one.
+    request_ids: BTreeSet<String>,
+}
+
+impl Signals {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    pub(crate) fn arrived(&mut self, request_id: &str) {
+        self.count += 1;
+        if !request_id.is_empty() {
+            self.request_ids.insert(request_id.to_owned());
+        }
+    }
+}
+
+/// What a caller sends.
+pub(crate) struct Signal {
+    pub(crate) namespace: Namespace,
+    pub(crate) workflow_id: WorkflowId,
+    pub(crate) run_id: Option<RunId>,
+    pub(crate) signal_name: String,
+    pub(crate) input: Payloads,
+    pub(crate) identity: String,
+    pub(crate) request_id: String,
+    pub(crate) header: Header,
+}
+
+impl Engine {
+    pub(crate) fn signal(&mut self, step: &mut Step<'_>, signal: Signal) -> Result<Reply, Refusal> {
+        let Signal { namespace, workflow_id, run_id, signal_name, input, identity, request_id, header } =
+            signal;
+        bounds::required_id("signal name", &signal_name)?;
+        bounds::id("identity", &identity)?;
+        bounds::id("request id", &request_id)?;
+        bounds::payloads("signal input", &input)?;
+        bounds::header("signal header", &header)?;
+        let run = self.find_open(&namespace, &workflow_id, run_id)?;
+        let run_id = run.head.run_id;
+        if run.signals.request_ids.contains(&request_id) {
+            return Ok(Reply::Signaled { run_id, event_id: None, fresh: false });
+        }
+        if run.signals.count >= SIGNALS_PER_RUN_MAX {
+            let message =
+                format!("run {run_id} has had {SIGNALS_PER_RUN_MAX} signals; that is SIGNALS_PER_RUN_MAX");
+            return Err(Refusal::InvalidArgument(message));
+        }
+        let signaled = Event::WorkflowExecutionSignaled { signal_name, input, identity, request_id, header };
+        let event_id = self.arrive(step, run_id, vec![signaled]);
+        Ok(Reply::Signaled { run_id, event_id, fresh: true })
+    }
+}

@@ -1,0 +1,42 @@
+//! The state as bytes. What follows from the runs is left out and built again.
+
+use serde::{Deserialize, Serialize};
+use tidegate_model::codec::{self, DecodeError};
+
+use crate::close::ClosedRun;
+use crate::engine::Engine;
+use crate::run::Run;
+
+#[derive(Serialize)]
+struct Snapshot<'a> {
+    open: Vec<&'a Run>,
+    /// In the order they closed.
+    closed: Vec<&'a ClosedRun>,
+}
+
+#[derive(Deserialize)]
+struct Restored {
+    open: Vec<Run>,
+    closed: Vec<ClosedRun>,
+}
+
+impl Engine {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let open = self.open_newest_first().collect();
+        let closed = self.closed.oldest_first().collect();
+        codec::to_cbor(&Snapshot { open, closed })
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let restored: Restored = codec::from_cbor(bytes)?;
+        let mut engine = Self::default();
+        for run in restored.open {
+            engine.index.put(run.entries());
+            engine.insert(run);
+        }
+        for closed in restored.closed {
+            engine.closed.push(closed);
+        }
+        Ok(engine)
+    }
+}

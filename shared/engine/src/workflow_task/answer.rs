@@ -1,0 +1,143 @@
+//! A worker's answer to a workflow task.
+
+use tidegate_model::event::{Event, WorkflowTaskFailedCause};
+use tidegate_model::id::RunId;
+use tidegate_model::payload::{Failure, Payload};
+
+use crate::bounds;
+use crate::command::Command;
+use crate::engine::{Engine, Step};
+use crate::failure;
+use crate::plan::{BadCommand, Plan};
+use crate::record::{Record, StateChange};
+use crate::request::{Refusal, Reply, StickyAttributes, WorkflowTaskToken};
+use crate::run::Run;
+use crate::sticky;
+
+/// What a worker says with its commands.
+pub(crate) struct Completion {
+    pub(crate) token: WorkflowTaskToken,
+    pub(crate) commands: Vec<Command>,
+    pub(crate) identity: String,
+    pub(crate) sticky: Option<StickyAttributes>,
+    pub(crate) sdk_metadata: Option<Payload>,
+}
+
+impl Engine {
+    pub(crate) fn complete_workflow_task(
+        &mut self,
+        step: &mut Step<'_>,
+        completion: Completion,
+    ) -> Result<Reply, Refusal> {
+        let Completion { token, commands, identity, sticky, sdk_metadata } = completion;
+        bounds::id("identity", &identity)?;
+        bounds::payloads("sdk metadata", sdk_metadata.as_slice())?;
+        let run = self.leased(&token)?;
+        match Plan::of(run, token.started_event_id + 1, commands, &identity) {
+            Ok(plan) => {
+                let completed = Event::WorkflowTaskCompleted {
+                    scheduled_event_id: token.scheduled_event_id,
+                    started_event_id: token.started_event_id,
+                    identity: identity.clone(),
+                    sdk_metadata,
+                };
+                self.carry_out(step, token.run_id, completed, plan, sticky, identity);
+                Ok(Reply::Done)
+            }
+            Err(bad) => Err(self.refuse_commands(step, &token, bad, identity)),
+        }
+    }
+
+    /// Turns a plan into history: the completion, the commands' events in order, what waited, and a task to see that.
+    fn carry_out(
+        &mut self,
+        step: &mut Step<'_>,
+        run_id: RunId,
+        completed: Event,
+        plan: Plan,
+        sticky: Option<StickyAttributes>,
+        identity: String,
+    ) {
+        let run = self.run(run_id);
+        let pair = run.transient_pair();
+        if !pair.is_empty() {
+            // A batch of its own, because the started event's time is the workflow's own time, and the worker has been
+            // told it already. Nothing was flushed since, so the run's time does not go back.
+            let lease = run.workflow_tasks.current().and_then(|task| task.lease());
+            let time = lease.expect("a pair is that of a task that is out").time;
+            self.write_at(step, run_id, time, pair);
+        }
+        self.record_stickiness(step, run_id, sticky, identity);
+        let run = self.run(run_id);
+        let waited = run.buffer.ordered(&plan.unfired);
+        let next = (!waited.is_empty()).then(|| self.task_scheduled(step.now, run));
+        let events = std::iter::once(completed).chain(plan.events).chain(waited).chain(next).collect();
+        self.write(step, run_id, events);
+    }
+
+    /// Recorded only where it changes: a cached run asks for the same each time.
+    fn record_stickiness(
+        &mut self,
+        step: &mut Step<'_>,
+        run_id: RunId,
+        wanted: Option<StickyAttributes>,
+        identity: String,
+    ) {
+        let wanted = wanted.map(sticky::completed);
+        let bound = self.run(run_id).sticky.as_ref();
+        let change = match (wanted, bound) {
+            (None, None) => return,
+            (None, Some(_)) => StateChange::StickyReleased { run_id },
+            (Some(wanted), Some(bound)) if bound.attributes == wanted && bound.identity == identity => return,
+            (Some(sticky), _) => StateChange::StickyBound { run_id, sticky, identity },
+        };
+        self.commit(step, Record::State(change));
+    }
+
+    /// Nothing of the task is applied. The workflow task fails and the worker is told why; a transient one is left to
+    /// time out, so that a workflow that keeps asking for the impossible does not spin.
+    fn refuse_commands(
+        &mut self,
+        step: &mut Step<'_>,
+        token: &WorkflowTaskToken,
+        bad: BadCommand,
+        identity: String,
+    ) -> Refusal {
+        let BadCommand { cause, message } = bad;
+        if token.attempt == 1 || cause == WorkflowTaskFailedCause::UnhandledCommand {
+            let failure = Failure::application(message.clone(), format!("{cause:?}"), true);
+            self.fail_workflow_task(step, token.run_id, cause, failure, identity);
+        }
+        Refusal::InvalidArgument(message)
+    }
+
+    pub(crate) fn take_workflow_task_failure(
+        &mut self,
+        step: &mut Step<'_>,
+        token: &WorkflowTaskToken,
+        cause: WorkflowTaskFailedCause,
+        failure: Failure,
+        identity: String,
+    ) -> Result<Reply, Refusal> {
+        bounds::id("identity", &identity)?;
+        self.leased(token)?;
+        // A transient attempt that fails is left to time out, as above.
+        if token.attempt == 1 {
+            self.fail_workflow_task(step, token.run_id, cause, failure::bounded(failure), identity);
+        }
+        Ok(Reply::Done)
+    }
+
+    /// The run whose task is out under this very token.
+    fn leased(&self, token: &WorkflowTaskToken) -> Result<&Run, Refusal> {
+        let run = self.open_run(token.run_id)?;
+        let is_theirs = run.workflow_tasks.current().is_some_and(|task| {
+            let started = task.lease().map(|lease| lease.started_event_id);
+            task.scheduled_event_id == token.scheduled_event_id
+                && started == Some(token.started_event_id)
+                && task.attempt == token.attempt
+        });
+        // SDKs throw the run out of their cache on exactly this.
+        if is_theirs { Ok(run) } else { Err(Refusal::NotFound(String::from("Workflow task not found."))) }
+    }
+}

@@ -1,0 +1,92 @@
+//! Handing a workflow task to a poll: the start is recorded before the reply is released.
+
+use tidegate_model::event::Event;
+use tidegate_model::id::RunId;
+
+use crate::engine::{Effect, Engine, Step};
+use crate::queue::Poll;
+use crate::record::{Record, StateChange};
+use crate::request::{HistoryPart, Reply, WorkflowTask as Task, WorkflowTaskToken};
+use crate::run::Run;
+
+impl Engine {
+    pub(crate) fn hand_out_workflow_task(&mut self, step: &mut Step<'_>, run_id: RunId, poll: Poll) {
+        let request_id = format!("{:016x}", step.chance.next_u64());
+        let run = self.run(run_id);
+        let task = run.workflow_tasks.current().expect("what stands in a queue is scheduled");
+        if task.is_transient() {
+            let change = StateChange::TransientTaskStarted {
+                run_id,
+                time: step.now,
+                identity: poll.identity,
+                request_id,
+            };
+            self.commit(step, Record::State(change));
+        } else {
+            let started = Event::WorkflowTaskStarted {
+                scheduled_event_id: task.scheduled_event_id,
+                request_id,
+                identity: poll.identity,
+                suggest_continue_as_new: run.is_long(),
+                history_size_bytes: run.history_bytes,
+            };
+            self.write(step, run_id, vec![started]);
+        }
+        let reply = Reply::WorkflowTask(Some(Box::new(self.run(run_id).task_for_worker())));
+        step.effects.push(Effect::Reply { ticket: poll.ticket, reply: Ok(reply) });
+    }
+}
+
+impl Run {
+    /// The task that is out, as its worker sees it.
+    fn task_for_worker(&self) -> Task {
+        let task = self.workflow_tasks.current().expect("called for a task that was just started");
+        let lease = task.lease().expect("called for a task that was just started");
+        let history = match &self.sticky {
+            Some(sticky) if task.sticky_until.is_some() => sticky.history(),
+            Some(_) | None => HistoryPart::Whole,
+        };
+        Task {
+            token: WorkflowTaskToken {
+                run_id: self.head.run_id,
+                scheduled_event_id: task.scheduled_event_id,
+                started_event_id: lease.started_event_id,
+                attempt: task.attempt,
+            },
+            namespace: self.head.namespace.clone(),
+            workflow_id: self.head.workflow_id.clone(),
+            workflow_type: self.head.workflow_type.clone(),
+            task_queue: self.head.task_queue.clone(),
+            previous_started_event_id: self.workflow_tasks.previous_started_event_id,
+            started_event_id: lease.started_event_id,
+            attempt: task.attempt,
+            history,
+            transient: self.transient_pair(),
+            started_time: lease.time,
+            scheduled_time: task.scheduled_time,
+        }
+    }
+
+    /// The events of the attempt that is out, when it is a transient one: what the worker is shown, and what becomes
+    /// history when it succeeds. Nothing they say changes in between.
+    pub(super) fn transient_pair(&self) -> Vec<Event> {
+        let Some(task) = self.workflow_tasks.current().filter(|task| task.is_transient()) else {
+            return Vec::new();
+        };
+        let Some(lease) = task.lease() else { return Vec::new() };
+        vec![
+            Event::WorkflowTaskScheduled {
+                task_queue: task.queue.clone(),
+                start_to_close_timeout: task.start_to_close,
+                attempt: task.attempt,
+            },
+            Event::WorkflowTaskStarted {
+                scheduled_event_id: task.scheduled_event_id,
+                request_id: lease.request_id.clone(),
+                identity: lease.identity.clone(),
+                suggest_continue_as_new: self.is_long(),
+                history_size_bytes: self.history_bytes,
+            },
+        ]
+    }
+}
