@@ -7,7 +7,9 @@
 //!                                engine, link)
 //! ```
 
+pub mod config;
 pub mod clock;
 pub mod decode;
+pub mod link;
 
 pub mod worker;
