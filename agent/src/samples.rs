@@ -50,15 +50,19 @@ pub struct Arrival {
     pub redelivered: bool,
 }
 
-/// How far a source's session is on disk without a hole: what the gateway tells the source.
+/// Which of a source's readings are on disk, without a hole between them: what the gateway tells the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress {
     /// The source.
     pub source: SourceId,
     /// The channel.
     pub channel: Channel,
-    /// Session, and the last sequence number without a hole before it.
-    pub through: Identity,
+    /// The source's session.
+    pub session: u64,
+    /// The first sequence number.
+    pub first: u64,
+    /// The last.
+    pub last: u64,
 }
 
 impl Samples {
@@ -117,21 +121,18 @@ impl Samples {
         }
     }
 
-    /// How far the sessions that `block` touched are on disk.
+    /// The unbroken run of readings on disk that a stored reading belongs to.
     #[must_use]
-    pub fn progress(&self, block: &ReadingBlock) -> Vec<Progress> {
-        let touched: BTreeSet<SessionKey> = block
-            .readings
-            .iter()
-            .filter_map(|reading| reading.identity.map(|identity| key_of(reading, identity)))
-            .collect();
-        touched.into_iter().filter_map(|key| self.progress_of(key)).collect()
-    }
-
-    /// How far the session of a reading is on disk: for a source that sends again what it was told already.
-    #[must_use]
-    pub fn progress_for(&self, reading: &Reading) -> Option<Progress> {
-        reading.identity.and_then(|identity| self.progress_of(key_of(reading, identity)))
+    pub fn progress(&self, reading: &Reading) -> Option<Progress> {
+        let identity = reading.identity?;
+        let (first, last) = self.sessions.get(&key_of(reading, identity))?.seen.around(identity.seq)?;
+        Some(Progress {
+            source: reading.source.clone(),
+            channel: reading.channel.clone(),
+            session: identity.session,
+            first,
+            last,
+        })
     }
 
     /// How many sessions are remembered.
@@ -143,15 +144,6 @@ impl Samples {
     /// Puts back what serde leaves out of a snapshot.
     pub fn restored(&mut self) {
         self.recent_lookup = self.recent.iter().copied().collect();
-    }
-
-    fn progress_of(&self, key: SessionKey) -> Option<Progress> {
-        let through = self.sessions.get(&key)?.seen.through()?;
-        Some(Progress {
-            source: key.source,
-            channel: key.channel,
-            through: Identity { session: key.session, seq: through },
-        })
     }
 
     fn has(&self, reading: &Reading, identity: Identity) -> bool {
@@ -233,13 +225,13 @@ struct Seen {
 
 impl Seen {
     fn contains(&self, seq: u64) -> bool {
-        let at = self.ranges.partition_point(|&(_, end)| end < seq);
-        self.ranges.get(at).is_some_and(|&(start, _)| start <= seq)
+        self.around(seq).is_some()
     }
 
-    /// The last number without a hole before it.
-    fn through(&self) -> Option<u64> {
-        self.ranges.first().map(|&(_, end)| end)
+    /// The range that a number is in.
+    fn around(&self, seq: u64) -> Option<(u64, u64)> {
+        let at = self.ranges.partition_point(|&(_, end)| end < seq);
+        self.ranges.get(at).copied().filter(|&(start, _)| start <= seq)
     }
 
     fn insert(&mut self, seq: u64) {
@@ -326,18 +318,22 @@ mod tests {
         check(&[&[1, 2, 2], &[2, 3], &[1, 2, 3]], &[&[1, 2], &[3], &[]]);
     }
 
-    #[test]
-    fn a_reading_that_overtook_another_does_not_hide_it() {
-        let samples = check(&[&[1, 2, 4, 5], &[3]], &[&[1, 2, 4, 5], &[3]]);
-        let progress = samples.progress_for(&arrival(Some((1, 3)), 1.0, false).reading);
-        assert_eq!(progress.map(|p| p.through.seq), Some(5));
+    fn run_of(samples: &Samples, seq: u64) -> Option<(u64, u64)> {
+        samples.progress(&arrival(Some((1, seq)), 1.0, false).reading).map(|run| (run.first, run.last))
     }
 
     #[test]
-    fn progress_stops_at_a_hole() {
+    fn a_reading_that_was_overtaken_is_not_taken_for_a_duplicate() {
+        let samples = check(&[&[1, 2, 4, 5], &[3]], &[&[1, 2, 4, 5], &[3]]);
+        assert_eq!(run_of(&samples, 3), Some((1, 5)));
+    }
+
+    #[test]
+    fn what_is_confirmed_has_no_hole_in_it() {
         let samples = check(&[&[1, 2, 4]], &[&[1, 2, 4]]);
-        let progress = samples.progress_for(&arrival(Some((1, 4)), 1.0, false).reading);
-        assert_eq!(progress.map(|p| p.through.seq), Some(2));
+        assert_eq!(run_of(&samples, 2), Some((1, 2)));
+        assert_eq!(run_of(&samples, 4), Some((4, 4)));
+        assert_eq!(run_of(&samples, 3), None);
     }
 
     #[test]

@@ -101,9 +101,11 @@ impl<T> Outbox<T> {
         }
     }
 
-    /// Forgets every item up to `number`. A number that is old, or that was never given, changes nothing.
-    pub fn acknowledge(&mut self, now: Duration, number: u64) {
-        if number >= self.first + count(self.numbered) {
+    /// Forgets every item up to `number`, which whoever acknowledges has without a hole from `from` on. A number that
+    /// is old, or that was never given, changes nothing; nor do numbers that leave out the oldest item kept, which
+    /// has yet to arrive.
+    pub fn acknowledge(&mut self, now: Duration, from: u64, number: u64) {
+        if number >= self.first + count(self.numbered) || from > self.first {
             return;
         }
         while self.first <= number {
@@ -211,11 +213,11 @@ mod tests {
     fn an_item_stays_until_it_is_acknowledged() {
         let mut outbox = outbox(10, 9, 3);
         send_all(&mut outbox, SECOND);
-        outbox.acknowledge(SECOND, 2);
+        outbox.acknowledge(SECOND, 1, 2);
         outbox.rewind();
         assert_eq!(send_all(&mut outbox, SECOND), [3]);
         assert!(!outbox.is_empty());
-        outbox.acknowledge(SECOND, 3);
+        outbox.acknowledge(SECOND, 1, 3);
         assert!(outbox.is_empty());
     }
 
@@ -223,7 +225,7 @@ mod tests {
     fn no_more_than_the_window_is_under_way() {
         let mut outbox = outbox(10, 2, 5);
         assert_eq!(send_all(&mut outbox, SECOND), [1, 2]);
-        outbox.acknowledge(SECOND, 1);
+        outbox.acknowledge(SECOND, 1, 1);
         assert_eq!(send_all(&mut outbox, SECOND), [3]);
     }
 
@@ -231,7 +233,7 @@ mod tests {
     fn a_lost_link_sends_everything_unacknowledged_again() {
         let mut outbox = outbox(10, 9, 4);
         send_all(&mut outbox, SECOND);
-        outbox.acknowledge(SECOND, 1);
+        outbox.acknowledge(SECOND, 1, 1);
         outbox.rewind();
         assert_eq!(send_all(&mut outbox, SECOND), [2, 3, 4]);
         assert_eq!(outbox.resent(), 3);
@@ -243,7 +245,7 @@ mod tests {
         assert_eq!(outbox.deadline(), None, "nothing sent, nothing awaited");
         send_all(&mut outbox, SECOND);
         assert_eq!(outbox.deadline(), Some(4 * SECOND));
-        outbox.acknowledge(2 * SECOND, 1);
+        outbox.acknowledge(2 * SECOND, 1, 1);
         assert_eq!(outbox.deadline(), Some(5 * SECOND));
         outbox.on_deadline(4 * SECOND);
         assert!(send_all(&mut outbox, 4 * SECOND).is_empty());
@@ -258,7 +260,7 @@ mod tests {
         outbox.push(5);
         outbox.push(6);
         assert_eq!(outbox.dropped(), 2);
-        outbox.acknowledge(SECOND, 2);
+        outbox.acknowledge(SECOND, 1, 2);
         let mut rest = Vec::new();
         while let Some((number, &item)) = outbox.to_send() {
             rest.push((number, item));
@@ -281,10 +283,18 @@ mod tests {
     fn an_acknowledgement_of_what_was_never_sent_changes_nothing() {
         let mut outbox = outbox(10, 1, 3);
         send_all(&mut outbox, SECOND);
-        outbox.acknowledge(SECOND, 3);
+        outbox.acknowledge(SECOND, 1, 3);
         assert_eq!(outbox.len(), 3);
-        outbox.acknowledge(SECOND, 0);
+        outbox.acknowledge(SECOND, 1, 0);
         assert_eq!(outbox.len(), 3);
+    }
+
+    #[test]
+    fn an_acknowledgement_that_leaves_out_the_oldest_item_frees_nothing() {
+        let mut outbox = outbox(10, 9, 3);
+        send_all(&mut outbox, SECOND);
+        outbox.acknowledge(SECOND, 2, 3);
+        assert_eq!(outbox.acknowledged(), 0);
     }
 
     #[test]
@@ -292,7 +302,7 @@ mod tests {
         let mut outbox = outbox(10, 9, 3);
         send_all(&mut outbox, SECOND);
         outbox.rewind();
-        outbox.acknowledge(2 * SECOND, 2);
+        outbox.acknowledge(2 * SECOND, 1, 2);
         assert_eq!(send_all(&mut outbox, 2 * SECOND), [3]);
     }
 }

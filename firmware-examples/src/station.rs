@@ -150,13 +150,13 @@ impl Station {
         self.online = false;
     }
 
-    /// The gateway has a channel's readings up to here. Another session's acknowledgement changes nothing.
+    /// The gateway has these of a channel's readings. Another session's acknowledgement changes nothing.
     pub fn on_acknowledged(&mut self, now: Duration, acknowledgement: &Acknowledgement) {
         if acknowledgement.session != self.name.session {
             return;
         }
         for line in self.lines.iter_mut().filter(|line| line.point.channel == acknowledgement.channel) {
-            line.outbox.acknowledge(now, acknowledgement.seq);
+            line.outbox.acknowledge(now, acknowledgement.first, acknowledgement.seq);
         }
     }
 
@@ -273,7 +273,7 @@ mod tests {
     }
 
     fn confirmed(channel: &str, session: u64, seq: u64) -> Acknowledgement {
-        Acknowledgement { channel: channel.parse().expect("a channel"), session, seq }
+        Acknowledgement { channel: channel.parse().expect("a channel"), session, first: 1, seq }
     }
 
     /// Sends all that may be sent and gives point, number and value of each.
@@ -358,7 +358,7 @@ mod tests {
     #[test]
     fn acknowledgements_are_read_in_both_encodings() {
         let expected = confirmed("HR", 7, 40);
-        assert_eq!(acknowledgement(br#"{"c":"HR","b":7,"n":40}"#), Some(expected.clone()));
+        assert_eq!(acknowledgement(br#"{"c":"HR","b":7,"f":1,"n":40}"#), Some(expected.clone()));
         assert_eq!(acknowledgement(&codec::to_cbor(&expected)), Some(expected));
         for wrong in [&b""[..], b"{", b"7", b"{\"b\":7,\"n\":1}", &[0xff, 0xff]] {
             assert_eq!(acknowledgement(wrong), None, "{wrong:?}");

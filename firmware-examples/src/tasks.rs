@@ -180,6 +180,7 @@ mod tests {
                 self.events.push_back(LinkEvent::Acknowledged(Acknowledgement {
                     channel: "rpm".parse().expect("a channel"),
                     session: message.identity.session,
+                    first: message.identity.seq,
                     seq: message.identity.seq,
                 }));
             }

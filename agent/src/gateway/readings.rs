@@ -30,14 +30,16 @@ impl<Token: Send + 'static> Gateway<Token> {
         }
         let mut confirmed: Vec<Progress> = Vec::new();
         for reading in &asked {
-            // One confirmation for each session, however many of its readings are in this group.
-            let repeated = confirmed.iter().any(|known| {
-                known.source == reading.source
-                    && known.channel == reading.channel
-                    && reading.identity.is_some_and(|identity| identity.session == known.through.session)
+            // One confirmation for each unbroken run, however many of its readings are in this group.
+            let repeated = confirmed.iter().any(|run| {
+                run.source == reading.source
+                    && run.channel == reading.channel
+                    && reading.identity.is_some_and(|identity| {
+                        identity.session == run.session && (run.first..=run.last).contains(&identity.seq)
+                    })
             });
             if !repeated {
-                confirmed.extend(self.samples.progress_for(reading));
+                confirmed.extend(self.samples.progress(reading));
             }
         }
         turn.effect(Effect::Acknowledge(tokens));

@@ -134,6 +134,7 @@ impl Link for BrokerLink {
         let acknowledgement = Acknowledgement {
             channel: message.channel.clone(),
             session: message.identity.session,
+            first: message.identity.seq,
             seq: message.identity.seq,
         };
         self.underway.send((notice, acknowledgement)).is_ok()

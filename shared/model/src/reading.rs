@@ -203,7 +203,8 @@ pub struct ReadingPayload {
 }
 
 /// What the gateway publishes on an acknowledgement topic ([`crate::topic::Topic::Acknowledgement`]), as JSON: every
-/// reading of the channel's session up to and including this one is on its disk. Numbers count for each channel.
+/// reading of the channel's session from `first` to `seq` is on its disk. Numbers count for each channel. It says
+/// nothing of the readings before `first`: a gateway whose store was replaced does not have them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acknowledgement {
     /// The channel, of the source that the topic names.
@@ -212,7 +213,10 @@ pub struct Acknowledgement {
     /// Its [`Identity::session`].
     #[serde(rename = "b")]
     pub session: u64,
-    /// The last [`Identity::seq`] without a hole before it.
+    /// The first [`Identity::seq`] of those without a hole between them.
+    #[serde(rename = "f")]
+    pub first: u64,
+    /// The last.
     #[serde(rename = "n")]
     pub seq: u64,
 }
