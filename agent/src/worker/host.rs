@@ -1,0 +1,388 @@
+//! The worker at work: tasks that poll, the one thread on which workflow code runs, and activities beside each other.
+
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use tidegate_engine::{ActivityTask, HistoryPart, Refusal, Reply, Request, StickyAttributes, WorkflowTask};
+use tidegate_model::event::HistoryBatch;
+use tidegate_model::id::{Namespace, RunId, TaskQueue};
+use tidegate_model::limits;
+use tidegate_model::payload::Failure;
+use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::task::JoinSet;
+
+use super::activity::{Handlers, Handler};
+use super::executor::{Answer, Executor};
+use super::service::{ServiceError, WorkflowService};
+use super::workflow::{Activity, Registry, Workflow};
+
+/// How long a worker waits before it polls again after a refusal.
+const REFUSED_PAUSE: Duration = Duration::from_secs(1);
+/// Polls that wait at once, for each kind of task: enough that a group commit finds several to answer.
+const POLLERS: usize = 2;
+
+/// What may be set of a worker.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Runs kept in memory between their tasks; 0 keeps none, and each task brings the whole history.
+    pub cached_runs_max: usize,
+    /// Workflow tasks between poll and answer.
+    pub workflow_tasks_max: usize,
+    /// Activities at once.
+    pub activities_max: usize,
+    /// Repeat every turn from the beginning of its history and compare. For development: it costs a replay a turn.
+    pub shadow_replay: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            cached_runs_max: limits::CACHED_RUNS_MAX,
+            workflow_tasks_max: limits::WORKFLOW_TASKS_AT_ONCE_MAX,
+            activities_max: limits::ACTIVITIES_AT_ONCE_MAX,
+            shadow_replay: false,
+        }
+    }
+}
+
+/// Why a worker could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The engine did not take back what a former incarnation had in hand.
+    #[error("failed to announce the worker to the engine")]
+    Service(#[from] ServiceError),
+    /// The operating system gives no thread.
+    #[error("failed to make the thread for workflow code")]
+    Thread(#[source] std::io::Error),
+}
+
+/// A worker to be furnished with workflow and activity types, and started.
+#[derive(Debug)]
+pub struct Worker {
+    namespace: Namespace,
+    task_queue: TaskQueue,
+    identity: String,
+    options: Options,
+    registry: Registry,
+    handlers: Handlers,
+}
+
+impl Worker {
+    /// A worker of one task queue. `identity` must be this worker's alone, and the same each time it starts: what a
+    /// former incarnation had in hand is taken back by it.
+    #[must_use]
+    pub fn new(namespace: Namespace, task_queue: TaskQueue, identity: impl Into<String>) -> Self {
+        Self {
+            namespace,
+            task_queue,
+            identity: identity.into(),
+            options: Options::default(),
+            registry: Registry::default(),
+            handlers: Handlers::default(),
+        }
+    }
+
+    /// Takes other options than the default.
+    #[must_use]
+    pub fn options(mut self, options: Options) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Runs workflows of this type.
+    #[must_use]
+    pub fn workflow<W: Workflow>(mut self) -> Self {
+        self.registry.add::<W>();
+        self
+    }
+
+    /// Carries out activities of this type.
+    #[must_use]
+    pub fn activity<A: Activity>(mut self, handler: impl Handler<A>) -> Self {
+        self.handlers.add(handler);
+        self
+    }
+
+    /// Starts to work. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start<S: WorkflowService>(self, service: Arc<S>) -> Result<Running<S>, StartError> {
+        service.call(Request::ShutdownWorker { identity: self.identity.clone() }).await?;
+        let (jobs, incoming) = mpsc::channel();
+        let (registry, options) = (self.registry.clone(), self.options.clone());
+        std::thread::Builder::new()
+            .name("workflows".to_owned())
+            .spawn(move || run_jobs(registry, &options, &incoming))
+            .map_err(StartError::Thread)?;
+
+        let (stop, stopping) = watch::channel(false);
+        let sticky_queue = TaskQueue::new(format!("{}/sticky", self.identity))
+            .ok()
+            .filter(|_| self.options.cached_runs_max > 0);
+        let shared = Arc::new(Shared {
+            service: Arc::clone(&service),
+            namespace: self.namespace,
+            identity: self.identity.clone(),
+            sticky_queue: sticky_queue.clone(),
+            shadow: self.options.shadow_replay,
+            jobs,
+            handlers: self.handlers,
+            stopping,
+        });
+        let mut pollers = JoinSet::new();
+        let workflow_slots = Arc::new(Semaphore::new(self.options.workflow_tasks_max));
+        let activity_slots = Arc::new(Semaphore::new(self.options.activities_max));
+        for _ in 0..POLLERS {
+            for queue in sticky_queue.iter().chain([&self.task_queue]) {
+                pollers.spawn(poll_workflow_tasks(Arc::clone(&shared), queue.clone(), Arc::clone(&workflow_slots)));
+            }
+            if !shared.handlers.is_empty() {
+                let queue = self.task_queue.clone();
+                pollers.spawn(poll_activity_tasks(Arc::clone(&shared), queue, Arc::clone(&activity_slots)));
+            }
+        }
+        Ok(Running { service, identity: self.identity, stop, pollers })
+    }
+}
+
+/// A worker at work. Dropping it stops it at once; what it had in hand is given out again after its lease.
+#[derive(Debug)]
+pub struct Running<S> {
+    service: Arc<S>,
+    identity: String,
+    stop: watch::Sender<bool>,
+    pollers: JoinSet<()>,
+}
+
+impl<S: WorkflowService> Running<S> {
+    /// Takes no more tasks, finishes those in hand within `grace`, and gives the rest back.
+    pub async fn stop(mut self, grace: Duration) {
+        self.stop.send_replace(true);
+        let drained = async { while self.pollers.join_next().await.is_some() {} };
+        if tokio::time::timeout(grace, drained).await.is_err() {
+            tracing::warn!(grace_ms = grace.as_millis(), "worker stops with tasks in hand; they will be given out again");
+            self.pollers.shutdown().await;
+        }
+        let shutdown = Request::ShutdownWorker { identity: self.identity.clone() };
+        match self.service.call(shutdown).await {
+            Ok(_) | Err(ServiceError::Stopped) => {}
+            Err(error) => tracing::warn!(%error, "worker could not say good-bye; its leases run out by themselves"),
+        }
+    }
+}
+
+struct Shared<S> {
+    service: Arc<S>,
+    namespace: Namespace,
+    identity: String,
+    sticky_queue: Option<TaskQueue>,
+    shadow: bool,
+    jobs: mpsc::Sender<Job>,
+    handlers: Handlers,
+    stopping: watch::Receiver<bool>,
+}
+
+/// For the thread of workflow code.
+enum Job {
+    Answer { task: Arc<WorkflowTask>, whole: Option<Vec<HistoryBatch>>, reply: oneshot::Sender<Answer> },
+    Forget(RunId),
+}
+
+fn run_jobs(registry: Registry, options: &Options, incoming: &mpsc::Receiver<Job>) {
+    let mut executor = Executor::new(registry, options.cached_runs_max, options.shadow_replay);
+    while let Ok(job) = incoming.recv() {
+        match job {
+            Job::Answer { task, whole, reply } => {
+                let run_id = task.token.run_id;
+                // Nobody waits for the answer: the run in memory is ahead of its history.
+                if reply.send(executor.answer(&task, whole)).is_err() {
+                    executor.forget(run_id);
+                }
+            }
+            Job::Forget(run_id) => executor.forget(run_id),
+        }
+    }
+}
+
+/// Polls until told to stop; waits for the tasks it has given out to be done.
+async fn poll_workflow_tasks<S: WorkflowService>(shared: Arc<Shared<S>>, queue: TaskQueue, slots: Arc<Semaphore>) {
+    let mut in_hand = JoinSet::new();
+    loop {
+        let request = Request::PollWorkflowTaskQueue {
+            namespace: shared.namespace.clone(),
+            task_queue: queue.clone(),
+            identity: shared.identity.clone(),
+        };
+        let Some((permit, reply)) = shared.poll(request, &slots).await else { break };
+        if let Some(Reply::WorkflowTask(Some(task))) = reply {
+            let shared = Arc::clone(&shared);
+            in_hand.spawn(async move {
+                shared.answer_workflow_task(Arc::new(*task)).await;
+                drop(permit);
+            });
+        }
+        while in_hand.try_join_next().is_some() {}
+    }
+    while in_hand.join_next().await.is_some() {}
+}
+
+/// See [`poll_workflow_tasks`].
+async fn poll_activity_tasks<S: WorkflowService>(shared: Arc<Shared<S>>, queue: TaskQueue, slots: Arc<Semaphore>) {
+    let mut in_hand = JoinSet::new();
+    loop {
+        let request = Request::PollActivityTaskQueue {
+            namespace: shared.namespace.clone(),
+            task_queue: queue.clone(),
+            identity: shared.identity.clone(),
+        };
+        let Some((permit, reply)) = shared.poll(request, &slots).await else { break };
+        if let Some(Reply::ActivityTask(Some(task))) = reply {
+            let shared = Arc::clone(&shared);
+            in_hand.spawn(async move {
+                shared.carry_out(*task).await;
+                drop(permit);
+            });
+        }
+        while in_hand.try_join_next().is_some() {}
+    }
+    while in_hand.join_next().await.is_some() {}
+}
+
+impl<S: WorkflowService> Shared<S> {
+    /// One poll with a slot for what it may bring; `None` when it is time to stop. A slot first, so that no task is
+    /// taken that would have to wait here.
+    async fn poll(
+        &self,
+        request: Request,
+        slots: &Arc<Semaphore>,
+    ) -> Option<(tokio::sync::OwnedSemaphorePermit, Option<Reply>)> {
+        let mut stopping = self.stopping.clone();
+        tokio::select! {
+            biased;
+            // An error means that the worker was dropped.
+            _ = stopping.wait_for(|stop| *stop) => None,
+            polled = async {
+                let permit = Arc::clone(slots).acquire_owned().await.ok()?;
+                match self.service.call(request).await {
+                    Ok(reply) => Some((permit, Some(reply))),
+                    Err(ServiceError::Stopped) => None,
+                    Err(error) => {
+                        tracing::warn!(%error, "worker could not poll; it tries again");
+                        pause().await;
+                        Some((permit, None))
+                    }
+                }
+            } => polled,
+        }
+    }
+
+    async fn answer_workflow_task(&self, task: Arc<WorkflowTask>) {
+        let run_id = task.token.run_id;
+        let wants_whole = self.shadow || matches!(task.history, HistoryPart::Whole);
+        let answer = match self.execute(&task, wants_whole).await {
+            Some(Answer::NeedsHistory) => self.execute(&task, true).await,
+            other => other,
+        };
+        let request = match answer {
+            Some(Answer::Commands(commands)) => Request::RespondWorkflowTaskCompleted {
+                token: task.token.clone(),
+                commands,
+                identity: self.identity.clone(),
+                sticky: self.sticky_queue.clone().map(|task_queue| StickyAttributes {
+                    task_queue,
+                    schedule_to_start_timeout: Duration::from_secs(limits::STICKY_SCHEDULE_TO_START_SECONDS),
+                }),
+                sdk_metadata: None,
+            },
+            Some(Answer::Fault(fault)) => {
+                tracing::error!(
+                    workflow_id = %task.workflow_id,
+                    %run_id,
+                    workflow_type = task.workflow_type,
+                    attempt = task.attempt,
+                    %fault,
+                    "workflow is blocked: its code has to be mended"
+                );
+                Request::RespondWorkflowTaskFailed {
+                    token: task.token.clone(),
+                    cause: fault.cause(),
+                    failure: fault.failure(),
+                    identity: self.identity.clone(),
+                }
+            }
+            // No history or no thread: the lease runs out and the task is given out again.
+            Some(Answer::NeedsHistory) | None => return,
+        };
+        match self.service.call(request).await {
+            Ok(_) => {}
+            Err(error) => {
+                // A thread that has ended has forgotten already.
+                drop(self.jobs.send(Job::Forget(run_id)));
+                log_untaken(&error, "answer to a workflow task was not taken");
+            }
+        }
+    }
+
+    /// Has the workflow thread answer; `None` when there is no history or no thread to do it with.
+    async fn execute(&self, task: &Arc<WorkflowTask>, with_history: bool) -> Option<Answer> {
+        let whole = if with_history {
+            match self.service.history(task.token.run_id).await {
+                Ok(whole) => Some(whole),
+                Err(error) => {
+                    log_untaken(&error, "history could not be read for a workflow task");
+                    return None;
+                }
+            }
+        } else {
+            None
+        };
+        let (reply, answer) = oneshot::channel();
+        self.jobs.send(Job::Answer { task: Arc::clone(task), whole, reply }).ok()?;
+        answer.await.ok()
+    }
+
+    /// One attempt of an activity: its result, its failure, its panic. At its time-out it is dropped without a word:
+    /// the engine keeps that time itself.
+    async fn carry_out(&self, task: ActivityTask) {
+        let token = task.token.clone();
+        let time = task.start_to_close_timeout;
+        // A task of its own, so that a panic ends the attempt alone; in a set, so that it ends with us.
+        let mut attempt = JoinSet::new();
+        attempt.spawn(self.handlers.attempt(task));
+        let Ok(Some(outcome)) = tokio::time::timeout(time, attempt.join_next()).await else { return };
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(error) if error.is_panic() => {
+                let panic = error.into_panic();
+                let words = panic.downcast_ref::<&str>().copied();
+                let words = words.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+                let message = format!("activity panicked: {}", words.unwrap_or("without words"));
+                Err(Failure::application(message, "Panic", false))
+            }
+            Err(_) => return,
+        };
+        let identity = self.identity.clone();
+        let request = match outcome {
+            Ok(result) => Request::RespondActivityTaskCompleted { token, result, identity },
+            Err(failure) => Request::RespondActivityTaskFailed { token, failure, identity },
+        };
+        if let Err(error) = self.service.call(request).await {
+            log_untaken(&error, "outcome of an activity was not taken");
+        }
+    }
+}
+
+async fn pause() {
+    #[expect(clippy::disallowed_methods, reason = "a back-off: the engine has just refused a poll")]
+    tokio::time::sleep(REFUSED_PAUSE).await;
+}
+
+/// An answer that comes too late is everyday: the lease ran out, and another attempt is under way.
+fn log_untaken(error: &ServiceError, what: &'static str) {
+    match error {
+        ServiceError::Stopped => {}
+        ServiceError::Refused(Refusal::NotFound(reason)) => tracing::debug!(reason, "{what}: too late"),
+        ServiceError::Refused(_) | ServiceError::History(_) => tracing::warn!(%error, "{what}"),
+    }
+}

@@ -1,0 +1,414 @@
+//! An engine in memory, virtual time and scripted activities, to try workflow code on. Everything the worker does
+//! between poll and answer is the real thing; what is missing is the disk, the runtime and the waiting.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tidegate_engine::{
+    ActivityTask, Command, Effect, Engine, HistoryPart, Input, Record, Refusal, Reply, Request, StartWorkflow, Step,
+    StickyAttributes, Ticket, WorkflowTask,
+};
+use tidegate_model::chance::Chance;
+use tidegate_model::event::{Event, HistoryBatch};
+use tidegate_model::id::{BootId, Namespace, RunId, TaskQueue, WorkflowId};
+use tidegate_model::payload::{Failure, Header, Payloads};
+use tidegate_model::time::{ClockState, Stamp, Timestamp};
+
+use super::executor::{Answer, Executor};
+use super::fault::Fault;
+use super::replay::{Replay, entries};
+use super::workflow::{Activity, Registry, Workflow, from_payloads, to_payloads};
+
+const IDENTITY: &str = "testkit";
+const STICKY: &str = "testkit/sticky";
+const START: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
+
+type Script = Box<dyn FnMut(&ActivityTask) -> Result<Payloads, Failure>>;
+
+/// The world a workflow runs in.
+pub struct World {
+    engine: Engine,
+    chance: Chance,
+    now: Timestamp,
+    next_ticket: u64,
+    replies: BTreeMap<Ticket, Result<Reply, Refusal>>,
+    /// What each step of the engine appended: together it is the log.
+    log: Vec<Vec<Record>>,
+    histories: BTreeMap<RunId, Vec<HistoryBatch>>,
+    registry: Registry,
+    executor: Executor,
+    sticky: bool,
+    activities: BTreeMap<&'static str, Script>,
+    faults: Vec<String>,
+    turns: u64,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl World {
+    /// An empty world. Every turn of a workflow is replayed from the beginning and compared.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            engine: Engine::new(),
+            chance: Chance::new(1),
+            now: START,
+            next_ticket: 1,
+            replies: BTreeMap::new(),
+            log: Vec::new(),
+            histories: BTreeMap::new(),
+            registry: Registry::default(),
+            executor: Executor::new(Registry::default(), 0, true),
+            sticky: true,
+            activities: BTreeMap::new(),
+            faults: Vec::new(),
+            turns: 0,
+        }
+    }
+
+    /// Knows a workflow type. What runs are in memory is forgotten, as when the program is installed anew.
+    #[must_use]
+    pub fn workflow<W: Workflow>(mut self) -> Self {
+        self.registry.add::<W>();
+        self.restart_worker(100, true);
+        self
+    }
+
+    /// Carries out activities of a type as the script says.
+    #[must_use]
+    pub fn activity<A: Activity>(
+        mut self,
+        mut script: impl FnMut(A::Input) -> Result<A::Output, Failure> + 'static,
+    ) -> Self {
+        let script = move |task: &ActivityTask| {
+            let input = from_payloads(&task.input).expect("the workflow encoded it");
+            script(input).map(|output| to_payloads(&output).expect("outputs are JSON"))
+        };
+        self.activities.insert(A::TYPE, Box::new(script));
+        self
+    }
+
+    /// Another worker process with room for so many runs; what the former had in memory and in hand is gone.
+    pub fn restart_worker(&mut self, cached_runs_max: usize, shadow: bool) {
+        self.executor = Executor::new(self.registry.clone(), cached_runs_max, shadow);
+        self.sticky = cached_runs_max > 0;
+        self.call(Request::ShutdownWorker { identity: IDENTITY.to_owned() }).expect("always granted");
+    }
+
+    /// Another engine, which knows what the first `steps` entries of the log say and nothing else.
+    pub fn crash_after(&mut self, steps: usize) {
+        self.log.truncate(steps);
+        self.engine = Engine::new();
+        self.histories.clear();
+        self.replies.clear();
+        for record in self.log.iter().flatten() {
+            self.engine.apply(record);
+            remember(&mut self.histories, record);
+        }
+        self.restart_worker(100, true);
+    }
+
+    /// Entries in the log.
+    #[must_use]
+    pub fn steps(&self) -> usize {
+        self.log.len()
+    }
+
+    /// Starts a run.
+    pub fn start<W: Workflow>(&mut self, id: &str, input: &impl Serialize) -> RunId {
+        let start = StartWorkflow {
+            namespace: namespace(),
+            workflow_id: WorkflowId::new(id).expect("a test's id"),
+            workflow_type: W::TYPE.to_owned(),
+            task_queue: queue(),
+            input: to_payloads(input).expect("inputs are JSON"),
+            workflow_task_timeout: None,
+            identity: IDENTITY.to_owned(),
+            request_id: format!("start {id}"),
+            header: Header::new(),
+            memo: Header::new(),
+            search_attributes: Header::new(),
+        };
+        match self.call(Request::StartWorkflowExecution(start)) {
+            Ok(Reply::Started { run_id, .. }) => run_id,
+            other => panic!("the run was not started: {other:?}"),
+        }
+    }
+
+    /// Signals the open run of an execution; the same `request_id` counts once.
+    ///
+    /// # Errors
+    /// The engine's refusal.
+    pub fn signal(
+        &mut self,
+        id: &str,
+        name: &str,
+        input: &impl Serialize,
+        request_id: &str,
+    ) -> Result<Reply, Refusal> {
+        self.call(Request::SignalWorkflowExecution {
+            namespace: namespace(),
+            workflow_id: WorkflowId::new(id).expect("a test's id"),
+            run_id: None,
+            signal_name: name.to_owned(),
+            input: to_payloads(input).expect("inputs are JSON"),
+            identity: IDENTITY.to_owned(),
+            request_id: request_id.to_owned(),
+            header: Header::new(),
+        })
+    }
+
+    /// Works until nothing is left to do at this time.
+    pub fn settle(&mut self) {
+        loop {
+            if let Some(task) = self.poll_workflow() {
+                self.answer(&task);
+            } else if let Some(task) = self.poll_activity() {
+                self.carry_out(&task);
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// Works and lets time pass, from deadline to deadline, until the run has closed or `patience` is over.
+    pub fn run(&mut self, run_id: RunId, patience: Duration) {
+        let end = self.now + patience;
+        loop {
+            self.settle();
+            if self.outcome_payloads(run_id).is_some() {
+                return;
+            }
+            match self.engine.next_deadline() {
+                Some((at, _)) if at <= end => self.advance_to(at),
+                Some(_) | None => return,
+            }
+        }
+    }
+
+    /// Lets time pass, and works on whatever it brings.
+    pub fn advance(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        self.settle();
+        while let Some((at, _)) = self.engine.next_deadline().filter(|(at, _)| *at <= end) {
+            self.advance_to(at);
+            self.settle();
+        }
+        self.now = end;
+    }
+
+    /// How the run ended; `None` while it is open.
+    #[must_use]
+    pub fn outcome<T: DeserializeOwned>(&self, run_id: RunId) -> Option<Result<T, Failure>> {
+        let outcome = self.outcome_payloads(run_id)?;
+        Some(outcome.map(|result| from_payloads(&result).expect("the workflow's output is what the test expects")))
+    }
+
+    /// The run's events so far.
+    #[must_use]
+    pub fn history(&self, run_id: RunId) -> &[HistoryBatch] {
+        self.histories.get(&run_id).map_or(&[], Vec::as_slice)
+    }
+
+    /// The types of the run's events, as Temporal names them.
+    #[must_use]
+    pub fn event_types(&self, run_id: RunId) -> Vec<&'static str> {
+        self.history(run_id).iter().flat_map(|batch| batch.events.iter().map(Event::type_name)).collect()
+    }
+
+    /// What was wrong with workflow tasks, in order.
+    #[must_use]
+    pub fn faults(&self) -> &[String] {
+        &self.faults
+    }
+
+    /// Workflow tasks answered.
+    #[must_use]
+    pub fn turns(&self) -> u64 {
+        self.turns
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Asks the engine; a poll that finds nothing is abandoned.
+    ///
+    /// # Errors
+    /// The engine's refusal.
+    pub fn call(&mut self, request: Request) -> Result<Reply, Refusal> {
+        let poll = match &request {
+            Request::PollWorkflowTaskQueue { .. } => Some(Reply::WorkflowTask(None)),
+            Request::PollActivityTaskQueue { .. } => Some(Reply::ActivityTask(None)),
+            _ => None,
+        };
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        self.step(|engine, step| engine.handle(step, Input::Request { ticket, request }));
+        if let Some(reply) = self.replies.remove(&ticket) {
+            return reply;
+        }
+        self.step(|engine, step| engine.handle(step, Input::Abandon { ticket }));
+        Ok(poll.expect("only polls wait"))
+    }
+
+    fn outcome_payloads(&self, run_id: RunId) -> Option<Result<Payloads, Failure>> {
+        match self.history(run_id).last()?.events.last()? {
+            Event::WorkflowExecutionCompleted { result, .. } => Some(Ok(result.clone())),
+            Event::WorkflowExecutionFailed { failure, .. } => Some(Err(failure.clone())),
+            _ => None,
+        }
+    }
+
+    fn advance_to(&mut self, at: Timestamp) {
+        self.now = self.now.max(at);
+        self.step(Engine::handle_deadline);
+    }
+
+    fn step(&mut self, decide: impl FnOnce(&mut Engine, &mut Step<'_>)) {
+        let (mut records, mut effects) = (Vec::new(), Vec::new());
+        let since_start = self.now.saturating_since(START);
+        let mut step = Step {
+            now: self.now,
+            stamp: Stamp {
+                boot: BootId::from_u128(1),
+                boottime_ns: u64::try_from(since_start.as_nanos()).expect("a test lasts less than 584 years"),
+                wall: self.now,
+                state: ClockState::Synchronised,
+                error_us: Some(1_000),
+            },
+            chance: &mut self.chance,
+            records: &mut records,
+            effects: &mut effects,
+        };
+        decide(&mut self.engine, &mut step);
+        for record in &records {
+            remember(&mut self.histories, record);
+        }
+        if !records.is_empty() {
+            self.log.push(records);
+        }
+        for Effect::Reply { ticket, reply } in effects {
+            self.replies.insert(ticket, reply);
+        }
+    }
+
+    /// The next workflow task, from the sticky queue first, as a poll at this moment would bring it.
+    pub(super) fn poll_workflow(&mut self) -> Option<WorkflowTask> {
+        let sticky = TaskQueue::new(STICKY).expect("a fixed name");
+        let queues = self.sticky.then_some(sticky).into_iter().chain([queue()]);
+        for task_queue in queues {
+            let identity = IDENTITY.to_owned();
+            let poll = Request::PollWorkflowTaskQueue { namespace: namespace(), task_queue, identity };
+            if let Ok(Reply::WorkflowTask(Some(task))) = self.call(poll) {
+                return Some(*task);
+            }
+        }
+        None
+    }
+
+    /// Answers a workflow task as the worker does.
+    pub(super) fn answer(&mut self, task: &WorkflowTask) {
+        self.turns += 1;
+        let run_id = task.token.run_id;
+        let whole = matches!(task.history, HistoryPart::Whole).then(|| self.history(run_id).to_vec());
+        let answer = match self.executor.answer(task, whole) {
+            Answer::NeedsHistory => self.executor.answer(task, Some(self.histories[&run_id].clone())),
+            answer => answer,
+        };
+        let taken = match answer {
+            Answer::Commands(commands) => self.respond(task, commands),
+            Answer::Fault(fault) => {
+                self.faults.push(fault.to_string());
+                self.call(Request::RespondWorkflowTaskFailed {
+                    token: task.token.clone(),
+                    cause: fault.cause(),
+                    failure: fault.failure(),
+                    identity: IDENTITY.to_owned(),
+                })
+            }
+            Answer::NeedsHistory => panic!("it was given"),
+        };
+        if taken.is_err() {
+            self.executor.forget(run_id);
+        }
+    }
+
+    fn respond(&mut self, task: &WorkflowTask, commands: Vec<Command>) -> Result<Reply, Refusal> {
+        let sticky = self.sticky.then(|| StickyAttributes {
+            task_queue: TaskQueue::new(STICKY).expect("a fixed name"),
+            schedule_to_start_timeout: Duration::from_secs(10),
+        });
+        self.call(Request::RespondWorkflowTaskCompleted {
+            token: task.token.clone(),
+            commands,
+            identity: IDENTITY.to_owned(),
+            sticky,
+            sdk_metadata: None,
+        })
+    }
+
+    fn poll_activity(&mut self) -> Option<ActivityTask> {
+        let identity = IDENTITY.to_owned();
+        let poll = Request::PollActivityTaskQueue { namespace: namespace(), task_queue: queue(), identity };
+        match self.call(poll) {
+            Ok(Reply::ActivityTask(task)) => task.map(|task| *task),
+            Ok(_) | Err(_) => None,
+        }
+    }
+
+    fn carry_out(&mut self, task: &ActivityTask) {
+        let script = self.activities.get_mut(task.activity_type.as_str());
+        let outcome = script.map_or_else(
+            || Err(Failure::application("no script for it", "UnknownActivity", true)),
+            |script| script(task),
+        );
+        let (token, identity) = (task.token.clone(), IDENTITY.to_owned());
+        let respond = match outcome {
+            Ok(result) => Request::RespondActivityTaskCompleted { token, result, identity },
+            Err(failure) => Request::RespondActivityTaskFailed { token, failure, identity },
+        };
+        // It may come too late, which is for the engine to say.
+        drop(self.call(respond));
+    }
+}
+
+/// Leads workflow code through a history from its first event and says where the two disagree: for histories that a
+/// release keeps, to see that the next still follows them. A run that has closed is compared to its end.
+///
+/// # Errors
+/// What is wrong, in words.
+pub fn replay<W: Workflow>(history: &[HistoryBatch]) -> Result<(), String> {
+    lead::<W>(history).map(drop).map_err(|fault| fault.to_string())
+}
+
+fn lead<W: Workflow>(history: &[HistoryBatch]) -> Result<Vec<Command>, Fault> {
+    let mut registry = Registry::default();
+    registry.add::<W>();
+    let first = history.first().ok_or_else(|| Fault::BadHistory("the history is empty".to_owned()))?;
+    let events = entries(history.to_vec());
+    let mut run = Replay::begin(&registry, &first.workflow_id, first.run_id, events.first())?;
+    run.feed(events)
+}
+
+fn remember(histories: &mut BTreeMap<RunId, Vec<HistoryBatch>>, record: &Record) {
+    if let Record::History(batch) = record {
+        histories.entry(batch.run_id).or_default().push(batch.clone());
+    }
+}
+
+fn namespace() -> Namespace {
+    Namespace::new("default").expect("a fixed name")
+}
+
+fn queue() -> TaskQueue {
+    TaskQueue::new("tests").expect("a fixed name")
+}
