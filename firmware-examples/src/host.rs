@@ -2,6 +2,7 @@
 //!
 //! One source is one station with a connection of its own, as it would be on a ward. All of them run on one thread.
 
+mod command;
 mod link;
 mod pace;
 mod simulated;
@@ -28,6 +29,7 @@ use crate::deadband::Deadband;
 use crate::outbox::Bounds;
 use crate::station::{Counts, Name, Point, Station};
 use crate::tasks::{self, Driver, Feed};
+pub use command::main;
 use link::{BrokerLink, Tally};
 use pace::Pace;
 use recorded::Recording;
