@@ -11,5 +11,6 @@ pub mod config;
 pub mod clock;
 pub mod decode;
 pub mod link;
+pub mod uplink;
 
 pub mod worker;
