@@ -211,10 +211,8 @@ mod tests {
     #[test]
     fn a_signal_after_its_time_is_recorded_and_not_applied() {
         let mut link = Link::default();
-        let until = |micros| DownlinkSignal {
-            expires_at: Some(Timestamp::from_micros(micros)),
-            ..signal(1, "late")
-        };
+        let until =
+            |micros| DownlinkSignal { expires_at: Some(Timestamp::from_micros(micros)), ..signal(1, "late") };
         assert_eq!(link.decide(&until(1_000_000), NOW), Decision::Apply, "its last moment");
         assert_eq!(receive(&mut link, &until(999_999)), Decision::Expired);
         assert_eq!(receive(&mut link, &until(999_999)), Decision::Known);
