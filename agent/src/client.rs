@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tidegate_engine::{Input as EngineInput, Refusal, Reply, Request, Ticket};
+use tidegate_engine::{Input as EngineInput, Reply, Request, Ticket};
 use tidegate_log::{LogHandle, Reader};
 use tidegate_model::codec;
 use tidegate_model::event::HistoryBatch;
@@ -17,6 +17,7 @@ use tidegate_model::signal::{DownlinkSignal, SignalSeq};
 use tokio::sync::oneshot;
 
 use crate::gateway::{Answer, Input, Status};
+use crate::worker::{ServiceError as Error, WorkflowService};
 
 /// Asks the gateway. Cheap to clone.
 #[derive(Debug)]
@@ -31,20 +32,6 @@ pub struct Client<Token> {
 pub struct Waiting {
     next: AtomicU64,
     tickets: Mutex<BTreeMap<Ticket, oneshot::Sender<Answer>>>,
-}
-
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The engine says no.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// The log has stopped: the process is about to end.
-    #[error("the agent is stopping")]
-    Stopped,
-    /// The store could not be read.
-    #[error("the history could not be read")]
-    Store(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl Default for Waiting {
@@ -108,7 +95,7 @@ impl<Token: Send + 'static> Client<Token> {
     /// Asks the engine. Dropping the future abandons a poll.
     ///
     /// # Errors
-    /// [`Error::Refused`] with the engine's reason, [`Error::Stopped`].
+    /// The engine's refusal, or that the agent is stopping.
     pub async fn call(&self, request: Request) -> Result<Reply, Error> {
         let (ticket, answer) = self.waiting.enter();
         let mut abandon = Abandon { ticket, client: self.clone(), armed: true };
@@ -123,7 +110,7 @@ impl<Token: Send + 'static> Client<Token> {
     /// Hands down signals of the bridge; gives the cursor once they are recorded.
     ///
     /// # Errors
-    /// [`Error::Stopped`].
+    /// The agent is stopping.
     pub async fn downlink(&self, signals: Vec<DownlinkSignal>) -> Result<SignalSeq, Error> {
         let (ticket, answer) = self.waiting.enter();
         match self.ask(Input::Downlink { ticket, signals }, answer).await? {
@@ -135,7 +122,7 @@ impl<Token: Send + 'static> Client<Token> {
     /// Goes on under another epoch.
     ///
     /// # Errors
-    /// [`Error::Stopped`].
+    /// The agent is stopping.
     pub async fn begin_epoch(&self, epoch: Epoch) -> Result<Epoch, Error> {
         let (ticket, answer) = self.waiting.enter();
         match self.ask(Input::BeginEpoch { ticket, epoch }, answer).await? {
@@ -147,7 +134,7 @@ impl<Token: Send + 'static> Client<Token> {
     /// What a person sees.
     ///
     /// # Errors
-    /// [`Error::Stopped`].
+    /// The agent is stopping.
     pub async fn status(&self) -> Result<Status, Error> {
         let (ticket, answer) = self.waiting.enter();
         match self.ask(Input::Inspect { ticket }, answer).await? {
@@ -159,19 +146,19 @@ impl<Token: Send + 'static> Client<Token> {
     /// The history of a run, as it is on disk.
     ///
     /// # Errors
-    /// [`Error::Store`].
+    /// [`ServiceError::History`](Error::History).
     pub async fn history(&self, run_id: RunId) -> Result<Vec<HistoryBatch>, Error> {
         let reader = self.reader.clone();
         // The store reads from disk; the reactor must not wait for it.
         tokio::task::spawn_blocking(move || read_history(&reader, run_id))
             .await
-            .map_err(|error| Error::Store(Box::new(error)))?
+            .map_err(|error| Error::History(Box::new(error)))?
     }
 
     /// Hands in an input that has no answer.
     ///
     /// # Errors
-    /// [`Error::Stopped`].
+    /// The agent is stopping.
     pub async fn send(&self, input: Input<Token>) -> Result<(), Error> {
         self.log.send(input).await.map_err(|_| Error::Stopped)
     }
@@ -188,11 +175,22 @@ impl<Token: Send + 'static> Client<Token> {
     }
 }
 
+/// The built-in worker asks as any other does.
+impl<Token: Send + 'static> WorkflowService for Client<Token> {
+    async fn call(&self, request: Request) -> Result<Reply, Error> {
+        Client::call(self, request).await
+    }
+
+    async fn history(&self, run: RunId) -> Result<Vec<HistoryBatch>, Error> {
+        Client::history(self, run).await
+    }
+}
+
 fn read_history(reader: &Reader, run_id: RunId) -> Result<Vec<HistoryBatch>, Error> {
-    let records = reader.by_key(run_id.as_u128()).map_err(|error| Error::Store(Box::new(error)))?;
+    let records = reader.by_key(run_id.as_u128()).map_err(|error| Error::History(Box::new(error)))?;
     let mut batches = Vec::with_capacity(records.len());
     for record in records {
-        let decoded = codec::from_cbor(&record.bytes).map_err(|error| Error::Store(Box::new(error)))?;
+        let decoded = codec::from_cbor(&record.bytes).map_err(|error| Error::History(Box::new(error)))?;
         if let LaneRecord::History(batch) = decoded {
             batches.push(batch);
         }

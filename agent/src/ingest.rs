@@ -24,8 +24,10 @@ pub struct Intake {
 pub struct Delivered<'a> {
     /// Where it was published.
     pub topic: &'a str,
-    /// What was published.
+    /// What was published, or as much of it as was kept.
     pub payload: &'a [u8],
+    /// How many bytes were published.
+    pub payload_bytes: usize,
     /// The clocks at its arrival.
     pub received: Stamp,
     /// The broker says that it may have delivered this before.
@@ -92,7 +94,7 @@ fn dead_letter(message: &Delivered<'_>, reason: String) -> DeadLetter {
         topic: message.topic.to_owned(),
         reason,
         payload: ByteBuf::from(message.payload[..kept].to_vec()),
-        payload_bytes: message.payload.len() as u64,
+        payload_bytes: message.payload_bytes as u64,
         received: message.received,
     }
 }
@@ -112,7 +114,7 @@ mod tests {
             state: ClockState::Holdover,
             error_us: None,
         };
-        let message = Delivered { topic, payload, received, redelivered: false };
+        let message = Delivered { topic, payload, payload_bytes: payload.len(), received, redelivered: false };
         Intake::new(&device, Vec::new()).read(&message, 7)
     }
 

@@ -17,7 +17,8 @@ use tidegate_model::limits;
 use tidegate_model::payload::Payload;
 
 use super::json::HistoryEvent;
-use crate::client::{Client, Error as ClientError};
+use crate::client::Client;
+use crate::worker::ServiceError;
 
 /// What the routes need.
 pub struct Control<Token> {
@@ -64,15 +65,15 @@ impl IntoResponse for Problem {
     }
 }
 
-impl From<ClientError> for Problem {
-    fn from(error: ClientError) -> Self {
+impl From<ServiceError> for Problem {
+    fn from(error: ServiceError) -> Self {
         let status = match &error {
-            ClientError::Refused(Refusal::NotFound(_)) => StatusCode::NOT_FOUND,
-            ClientError::Refused(Refusal::AlreadyStarted { .. }) => StatusCode::CONFLICT,
-            ClientError::Refused(Refusal::InvalidArgument(_)) => StatusCode::BAD_REQUEST,
-            ClientError::Refused(Refusal::ResourceExhausted { .. }) => StatusCode::TOO_MANY_REQUESTS,
-            ClientError::Stopped => StatusCode::SERVICE_UNAVAILABLE,
-            ClientError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            ServiceError::Refused(Refusal::NotFound(_)) => StatusCode::NOT_FOUND,
+            ServiceError::Refused(Refusal::AlreadyStarted { .. }) => StatusCode::CONFLICT,
+            ServiceError::Refused(Refusal::InvalidArgument(_)) => StatusCode::BAD_REQUEST,
+            ServiceError::Refused(Refusal::ResourceExhausted { .. }) => StatusCode::TOO_MANY_REQUESTS,
+            ServiceError::Stopped => StatusCode::SERVICE_UNAVAILABLE,
+            ServiceError::History(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self { status, words: error.to_string() }
     }

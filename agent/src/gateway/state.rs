@@ -6,9 +6,10 @@ use std::marker::PhantomData;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use tidegate_engine::{Engine, StateChange};
-use tidegate_log::{Append, CorruptRecord, Deadline, Machine, Record, Turn};
+use tidegate_log::{Append, CorruptRecord, Deadline, Machine, Record, TrimPolicy, Turn};
 use tidegate_model::codec;
-use tidegate_model::lane::{Chain, LaneRecord};
+use tidegate_model::id::RunId;
+use tidegate_model::lane::{Chain, Lane, LaneRecord};
 use tidegate_model::limits;
 use tidegate_model::reading::DeadLetter;
 use tidegate_model::time::{Stamp, Timestamp};
@@ -31,6 +32,8 @@ pub struct Gateway<Token> {
     pub(super) anchor: Option<Stamp>,
     /// Since the process began; not part of what is recovered.
     pub(super) duplicates: u64,
+    /// Bytes of disk beyond which rows that the bridge holds give way; a setting, not part of what is recovered.
+    quota_bytes: u64,
     token: PhantomData<fn() -> Token>,
 }
 
@@ -82,8 +85,11 @@ struct Snapshot {
     anchor: Option<Stamp>,
 }
 
-impl<Token> Default for Gateway<Token> {
-    fn default() -> Self {
+impl<Token> Gateway<Token> {
+    /// A gateway with nothing in it. Rows that the bridge holds give way when the store takes more than
+    /// `quota_bytes` of the disk.
+    #[must_use]
+    pub fn new(quota_bytes: u64) -> Self {
         Self {
             engine: Engine::new(),
             samples: Samples::default(),
@@ -94,6 +100,7 @@ impl<Token> Default for Gateway<Token> {
             readings: 0,
             anchor: None,
             duplicates: 0,
+            quota_bytes,
             token: PhantomData,
         }
     }
@@ -153,6 +160,15 @@ impl<Token: Send + 'static> Machine for Gateway<Token> {
         Ok(())
     }
 
+    fn trim(&self) -> Option<TrimPolicy> {
+        let acked = Lane::ALL.map(|lane| self.link.acked(lane).0);
+        Some(TrimPolicy { quota_bytes: self.quota_bytes, acked })
+    }
+
+    fn is_open(&self, key: u128) -> bool {
+        self.engine.is_open(RunId::from_u128(key))
+    }
+
     fn snapshot(&self) -> Vec<u8> {
         codec::to_cbor(&Snapshot {
             engine: ByteBuf::from(self.engine.snapshot()),
@@ -181,7 +197,7 @@ impl<Token: Send + 'static> Machine for Gateway<Token> {
             dead_letters: snapshot.dead_letters,
             readings: snapshot.readings,
             anchor: snapshot.anchor,
-            ..Self::default()
+            ..Self::new(self.quota_bytes)
         };
         self.samples.restored();
         for (file, text) in snapshot.pipelines {
@@ -289,7 +305,7 @@ impl<Token> Gateway<Token> {
             open_windows: self.windows.open(),
             open_runs: self.engine.open_runs(),
             dedup_sessions: self.samples.sessions(),
-            lanes: tidegate_model::lane::Lane::ALL
+            lanes: Lane::ALL
                 .into_iter()
                 .map(|lane| LaneStatus {
                     lane: lane.name(),
@@ -301,7 +317,7 @@ impl<Token> Gateway<Token> {
         }
     }
 
-    pub(super) fn acked_chain(&self, lane: tidegate_model::lane::Lane) -> (u64, Chain) {
+    pub(super) fn acked_chain(&self, lane: Lane) -> (u64, Chain) {
         self.link.acked(lane)
     }
 }

@@ -339,7 +339,15 @@ impl Engine {
         self.runs.values().rev()
     }
 
-    pub(crate) fn open_runs(&self) -> usize {
+    /// How many runs are open.
+    #[must_use]
+    pub fn open_runs(&self) -> usize {
         self.runs.len()
+    }
+
+    /// Whether a run is open: its history is still wanted, whoever else has it.
+    #[must_use]
+    pub fn is_open(&self, run_id: RunId) -> bool {
+        self.runs.contains_key(&run_id)
     }
 }

@@ -77,6 +77,14 @@ impl<Input: Send + 'static> LogHandle<Input> {
         self.inputs.blocking_send(input).map_err(|_| LogStopped)
     }
 
+    /// Hands an input to the loop if there is room; for hints that may be lost.
+    ///
+    /// # Errors
+    /// [`LogStopped`], also when the queue is full.
+    pub fn try_send(&self, input: Input) -> Result<(), LogStopped> {
+        self.inputs.try_send(input).map_err(|_| LogStopped)
+    }
+
     /// Counts so far.
     #[must_use]
     pub fn metrics(&self) -> Metrics {

@@ -133,6 +133,9 @@ pub const POLL_SECONDS_MAX: u64 = 60;
 /// Any duration a workflow can ask for: Temporal's cap of 100 years.
 pub const DURATION_SECONDS_MAX: u64 = 100 * 365 * 86_400;
 
+/// Groups of confirmations waiting to be published to sources. Full: the newest are left out, and the source, not told,
+/// sends again.
+pub const CONFIRMATIONS_WAITING_MAX: usize = 256;
 /// Runs listed when nobody says how many.
 pub const LIST_RUNS_DEFAULT: usize = 100;
 
