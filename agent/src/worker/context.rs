@@ -272,7 +272,14 @@ impl<T: DeserializeOwned> Signal<T> {
             shared.last_receiver += 1;
             shared.last_receiver
         };
-        Recv { signal: Signal { shared: Rc::clone(&self.shared), name: Rc::clone(&self.name), value: PhantomData }, receiver }
+        Recv {
+            signal: Signal {
+                shared: Rc::clone(&self.shared),
+                name: Rc::clone(&self.name),
+                value: PhantomData,
+            },
+            receiver,
+        }
     }
 
     /// The next one that is there already.
@@ -315,7 +322,11 @@ impl<T> Drop for Recv<T> {
 
 fn decode_signal<T: DeserializeOwned>(name: &str, payloads: &Payloads) -> Result<T, Failure> {
     from_payloads(payloads).map_err(|reason| {
-        Failure::application(format!("signal {name:?} is not what was expected: {reason}"), "UndecodableSignal", true)
+        Failure::application(
+            format!("signal {name:?} is not what was expected: {reason}"),
+            "UndecodableSignal",
+            true,
+        )
     })
 }
 
@@ -382,7 +393,8 @@ impl Shared {
 
     /// A timer fired. The code may have dropped it in this very turn: there is nothing to cancel any more then.
     pub(super) fn resolve_timer(&mut self, id: &str) -> Vec<Waker> {
-        self.commands.retain(|command| !matches!(command, Command::CancelTimer { timer_id } if timer_id == id));
+        self.commands
+            .retain(|command| !matches!(command, Command::CancelTimer { timer_id } if timer_id == id));
         self.timers.get_mut(id).and_then(|slot| slot.resolve(())).into_iter().collect()
     }
 

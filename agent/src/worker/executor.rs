@@ -107,9 +107,11 @@ fn goes_on(run: Replay, task: &WorkflowTask) -> Option<(Replay, Vec<Entry>)> {
 
 fn append_transient(events: &mut Vec<Entry>, task: &WorkflowTask) {
     let next = events.last().map_or(1, |last| last.id + 1);
-    let transient = (next..)
-        .zip(&task.transient)
-        .map(|(id, event)| Entry { id, time: task.started_time, event: event.clone() });
+    let transient = (next..).zip(&task.transient).map(|(id, event)| Entry {
+        id,
+        time: task.started_time,
+        event: event.clone(),
+    });
     events.extend(transient);
 }
 

@@ -33,7 +33,9 @@ impl Fault {
     /// For the answer to the engine.
     pub(crate) fn cause(&self) -> WorkflowTaskFailedCause {
         match self {
-            Self::Disagreement { .. } | Self::Undeterministic(_) => WorkflowTaskFailedCause::NonDeterministicError,
+            Self::Disagreement { .. } | Self::Undeterministic(_) => {
+                WorkflowTaskFailedCause::NonDeterministicError
+            }
             Self::Panicked(_) | Self::Unusable(_) | Self::BadHistory(_) => {
                 WorkflowTaskFailedCause::WorkflowWorkerUnhandledFailure
             }
@@ -60,9 +62,10 @@ impl fmt::Display for Fault {
                 "event {event_id} of the history is {recorded}, but the code asks for {asked}: the code was changed \
                  under a run that is open; put the old code back, or let the run end first"
             ),
-            Self::Undeterministic(what) | Self::Panicked(what) | Self::Unusable(what) | Self::BadHistory(what) => {
-                f.write_str(what)
-            }
+            Self::Undeterministic(what)
+            | Self::Panicked(what)
+            | Self::Unusable(what)
+            | Self::BadHistory(what) => f.write_str(what),
         }
     }
 }
@@ -77,7 +80,10 @@ pub(super) fn check(event_id: EventId, event: &Event, command: Option<&Command>)
                 && asked.task_queue.as_ref().is_none_or(|queue| *queue == recorded.task_queue)
                 && asked.input == recorded.input
         }
-        (Some(Command::StartTimer { timer_id: asked, .. }), Event::TimerStarted { timer_id: recorded, .. })
+        (
+            Some(Command::StartTimer { timer_id: asked, .. }),
+            Event::TimerStarted { timer_id: recorded, .. },
+        )
         | (Some(Command::CancelTimer { timer_id: asked }), Event::TimerCanceled { timer_id: recorded, .. }) => {
             asked == recorded
         }
@@ -112,7 +118,8 @@ pub(super) fn check_shadow(live: &[Command], replayed: &[Command]) -> Result<(),
         return Ok(());
     }
     let at = live.iter().zip(replayed).position(|(a, b)| a != b).unwrap_or(live.len().min(replayed.len()));
-    let say = |commands: &[Command]| commands.get(at).map_or_else(|| "nothing more".to_owned(), describe_command);
+    let say =
+        |commands: &[Command]| commands.get(at).map_or_else(|| "nothing more".to_owned(), describe_command);
     Err(Fault::Undeterministic(format!(
         "the same history led the code to ask for {} first and, in a replay at once, for {}: it depends on something \
          that is not in the history (a clock, chance, the order of a hash map, state shared between runs)",
@@ -158,17 +165,23 @@ fn describe_command(command: &Command) -> String {
 }
 
 fn describe_event(event: &Event) -> String {
-    match event {
-        Event::ActivityTaskScheduled(activity) => {
-            let queue = format!(" on {}", activity.task_queue);
-            describe_activity(&activity.activity_type, &activity.activity_id, &queue, &activity.input)
-        }
-        Event::TimerStarted { timer_id, .. } => format!("timer {timer_id}"),
-        Event::TimerCanceled { timer_id, .. } => format!("the end of timer {timer_id}"),
-        Event::WorkflowExecutionCompleted { result, .. } => format!("completion with result {}", digest(result)),
-        Event::WorkflowExecutionFailed { failure, .. } => format!("failure {:?}", failure.message),
-        other => other.type_name().to_owned(),
+    if let Event::ActivityTaskScheduled(activity) = event {
+        let queue = format!(" on {}", activity.task_queue);
+        return describe_activity(&activity.activity_type, &activity.activity_id, &queue, &activity.input);
     }
+    if let Event::WorkflowExecutionCompleted { result, .. } = event {
+        return format!("completion with result {}", digest(result));
+    }
+    if let Event::WorkflowExecutionFailed { failure, .. } = event {
+        return format!("failure {:?}", failure.message);
+    }
+    if let Event::TimerStarted { timer_id, .. } = event {
+        return format!("timer {timer_id}");
+    }
+    if let Event::TimerCanceled { timer_id, .. } = event {
+        return format!("the end of timer {timer_id}");
+    }
+    event.type_name().to_owned()
 }
 
 fn describe_activity(activity_type: &str, id: &str, queue: &str, input: &[Payload]) -> String {

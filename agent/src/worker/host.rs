@@ -11,7 +11,7 @@ use tidegate_model::payload::Failure;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 
-use super::activity::{Handlers, Handler};
+use super::activity::{Handler, Handlers};
 use super::executor::{Answer, Executor};
 use super::service::{ServiceError, WorkflowService};
 use super::workflow::{Activity, Registry, Workflow};
@@ -135,7 +135,11 @@ impl Worker {
         let activity_slots = Arc::new(Semaphore::new(self.options.activities_max));
         for _ in 0..POLLERS {
             for queue in sticky_queue.iter().chain([&self.task_queue]) {
-                pollers.spawn(poll_workflow_tasks(Arc::clone(&shared), queue.clone(), Arc::clone(&workflow_slots)));
+                pollers.spawn(poll_workflow_tasks(
+                    Arc::clone(&shared),
+                    queue.clone(),
+                    Arc::clone(&workflow_slots),
+                ));
             }
             if !shared.handlers.is_empty() {
                 let queue = self.task_queue.clone();
@@ -161,13 +165,18 @@ impl<S: WorkflowService> Running<S> {
         self.stop.send_replace(true);
         let drained = async { while self.pollers.join_next().await.is_some() {} };
         if tokio::time::timeout(grace, drained).await.is_err() {
-            tracing::warn!(grace_ms = grace.as_millis(), "worker stops with tasks in hand; they will be given out again");
+            tracing::warn!(
+                grace_ms = grace.as_millis(),
+                "worker stops with tasks in hand; they will be given out again"
+            );
             self.pollers.shutdown().await;
         }
         let shutdown = Request::ShutdownWorker { identity: self.identity.clone() };
         match self.service.call(shutdown).await {
             Ok(_) | Err(ServiceError::Stopped) => {}
-            Err(error) => tracing::warn!(%error, "worker could not say good-bye; its leases run out by themselves"),
+            Err(error) => {
+                tracing::warn!(%error, "worker could not say good-bye; its leases run out by themselves")
+            }
         }
     }
 }
@@ -206,7 +215,11 @@ fn run_jobs(registry: Registry, options: &Options, incoming: &mpsc::Receiver<Job
 }
 
 /// Polls until told to stop; waits for the tasks it has given out to be done.
-async fn poll_workflow_tasks<S: WorkflowService>(shared: Arc<Shared<S>>, queue: TaskQueue, slots: Arc<Semaphore>) {
+async fn poll_workflow_tasks<S: WorkflowService>(
+    shared: Arc<Shared<S>>,
+    queue: TaskQueue,
+    slots: Arc<Semaphore>,
+) {
     let mut in_hand = JoinSet::new();
     loop {
         let request = Request::PollWorkflowTaskQueue {
@@ -228,7 +241,11 @@ async fn poll_workflow_tasks<S: WorkflowService>(shared: Arc<Shared<S>>, queue: 
 }
 
 /// See [`poll_workflow_tasks`].
-async fn poll_activity_tasks<S: WorkflowService>(shared: Arc<Shared<S>>, queue: TaskQueue, slots: Arc<Semaphore>) {
+async fn poll_activity_tasks<S: WorkflowService>(
+    shared: Arc<Shared<S>>,
+    queue: TaskQueue,
+    slots: Arc<Semaphore>,
+) {
     let mut in_hand = JoinSet::new();
     loop {
         let request = Request::PollActivityTaskQueue {

@@ -66,7 +66,9 @@ impl Replay {
         first: Option<&Entry>,
     ) -> Result<Self, Fault> {
         let Some(Entry { id: 1, time, event: Event::WorkflowExecutionStarted(started) }) = first else {
-            return Err(Fault::BadHistory("the history does not begin with WorkflowExecutionStarted".to_owned()));
+            return Err(Fault::BadHistory(
+                "the history does not begin with WorkflowExecutionStarted".to_owned(),
+            ));
         };
         let info = WorkflowInfo {
             workflow_id: workflow_id.clone(),
@@ -142,7 +144,8 @@ impl Replay {
             }
         }
         if let Some(surplus) = expected.front() {
-            let end = Fault::BadHistory(format!("the history ends before the trace of a command: {surplus:?}"));
+            let end =
+                Fault::BadHistory(format!("the history ends before the trace of a command: {surplus:?}"));
             return Err(end);
         }
         if answered {
@@ -172,7 +175,9 @@ impl Replay {
                 let activity = self.ended(id, scheduled_event_id)?;
                 self.cx.shared().resolve_activity(&activity.id, Ok(result))
             }
-            Event::ActivityTaskFailed { failure, scheduled_event_id, started_event_id, retry_state, .. }
+            Event::ActivityTaskFailed {
+                failure, scheduled_event_id, started_event_id, retry_state, ..
+            }
             | Event::ActivityTaskTimedOut { failure, scheduled_event_id, started_event_id, retry_state } => {
                 let activity = self.ended(id, scheduled_event_id)?;
                 let failure = wrapped(failure, &activity, scheduled_event_id, started_event_id, retry_state);
@@ -280,7 +285,9 @@ fn next_turn(rest: &mut VecDeque<Entry>) -> Vec<Entry> {
 
 /// A panic of tokio's own says that code looked for a runtime; that is not a bug in it but a wrong tool.
 fn blame(panic: String) -> Fault {
-    if panic.contains("there is no reactor running") || panic.contains("must be called from the context of a Tokio") {
+    if panic.contains("there is no reactor running")
+        || panic.contains("must be called from the context of a Tokio")
+    {
         return Fault::Undeterministic(format!(
             "the code uses the runtime, which a replay cannot repeat; use the timers and activities of its context \
              ({panic})"

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tidegate_engine::{
-    ActivityTask, Command, Effect, Engine, HistoryPart, Input, Record, Refusal, Reply, Request, StartWorkflow, Step,
-    StickyAttributes, Ticket, WorkflowTask,
+    ActivityTask, Command, Effect, Engine, HistoryPart, Input, Record, Refusal, Reply, Request,
+    StartWorkflow, Step, StickyAttributes, Ticket, WorkflowTask,
 };
 use tidegate_model::chance::Chance;
 use tidegate_model::event::{Event, HistoryBatch};
@@ -34,6 +34,8 @@ pub struct World {
     now: Timestamp,
     next_ticket: u64,
     replies: BTreeMap<Ticket, Result<Reply, Refusal>>,
+    /// Polls that wait, by kind and queue.
+    polls: BTreeMap<(&'static str, TaskQueue), Ticket>,
     /// What each step of the engine appended: together it is the log.
     log: Vec<Vec<Record>>,
     histories: BTreeMap<RunId, Vec<HistoryBatch>>,
@@ -61,6 +63,7 @@ impl World {
             now: START,
             next_ticket: 1,
             replies: BTreeMap::new(),
+            polls: BTreeMap::new(),
             log: Vec::new(),
             histories: BTreeMap::new(),
             registry: Registry::default(),
@@ -98,6 +101,7 @@ impl World {
     pub fn restart_worker(&mut self, cached_runs_max: usize, shadow: bool) {
         self.executor = Executor::new(self.registry.clone(), cached_runs_max, shadow);
         self.sticky = cached_runs_max > 0;
+        self.polls.clear();
         self.call(Request::ShutdownWorker { identity: IDENTITY.to_owned() }).expect("always granted");
     }
 
@@ -203,11 +207,33 @@ impl World {
         self.now = end;
     }
 
+    /// Lets time pass while the worker is not there.
+    pub fn pass(&mut self, duration: Duration) {
+        for ticket in std::mem::take(&mut self.polls).into_values() {
+            self.step(|engine, step| engine.handle(step, Input::Abandon { ticket }));
+        }
+        let end = self.now + duration;
+        while let Some((at, _)) = self.engine.next_deadline().filter(|(at, _)| *at <= end) {
+            self.advance_to(at);
+        }
+        self.now = end;
+    }
+
     /// How the run ended; `None` while it is open.
     #[must_use]
     pub fn outcome<T: DeserializeOwned>(&self, run_id: RunId) -> Option<Result<T, Failure>> {
         let outcome = self.outcome_payloads(run_id)?;
-        Some(outcome.map(|result| from_payloads(&result).expect("the workflow's output is what the test expects")))
+        Some(
+            outcome.map(|result| {
+                from_payloads(&result).expect("the workflow's output is what the test expects")
+            }),
+        )
+    }
+
+    /// The runs, in the order of their start.
+    #[must_use]
+    pub fn runs(&self) -> Vec<RunId> {
+        self.histories.keys().copied().collect()
     }
 
     /// The run's events so far.
@@ -240,32 +266,57 @@ impl World {
         self.now
     }
 
-    /// Asks the engine; a poll that finds nothing is abandoned.
+    /// Asks the engine something it answers at once.
     ///
     /// # Errors
     /// The engine's refusal.
     pub fn call(&mut self, request: Request) -> Result<Reply, Refusal> {
-        let poll = match &request {
-            Request::PollWorkflowTaskQueue { .. } => Some(Reply::WorkflowTask(None)),
-            Request::PollActivityTaskQueue { .. } => Some(Reply::ActivityTask(None)),
-            _ => None,
-        };
+        let ticket = self.ask(request);
+        self.replies.remove(&ticket).expect("only polls wait")
+    }
+
+    fn ask(&mut self, request: Request) -> Ticket {
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
         self.step(|engine, step| engine.handle(step, Input::Request { ticket, request }));
-        if let Some(reply) = self.replies.remove(&ticket) {
-            return reply;
+        ticket
+    }
+
+    /// What a standing poll has brought by now; it is renewed when it was answered without a task.
+    fn poll(&mut self, kind: &'static str, queue: TaskQueue, request: Request) -> Option<Reply> {
+        let key = (kind, queue);
+        let mut renewed = false;
+        loop {
+            let ticket = match self.polls.get(&key) {
+                Some(ticket) => *ticket,
+                None => {
+                    renewed = true;
+                    let ticket = self.ask(request.clone());
+                    self.polls.insert(key.clone(), ticket);
+                    ticket
+                }
+            };
+            let reply = self.replies.remove(&ticket)?;
+            self.polls.remove(&key);
+            let reply = reply.expect("polls are not refused");
+            if !matches!(reply, Reply::WorkflowTask(None) | Reply::ActivityTask(None)) {
+                return Some(reply);
+            }
+            if renewed {
+                return None;
+            }
         }
-        self.step(|engine, step| engine.handle(step, Input::Abandon { ticket }));
-        Ok(poll.expect("only polls wait"))
     }
 
     fn outcome_payloads(&self, run_id: RunId) -> Option<Result<Payloads, Failure>> {
-        match self.history(run_id).last()?.events.last()? {
-            Event::WorkflowExecutionCompleted { result, .. } => Some(Ok(result.clone())),
-            Event::WorkflowExecutionFailed { failure, .. } => Some(Err(failure.clone())),
-            _ => None,
+        let last = self.history(run_id).last()?.events.last()?;
+        if let Event::WorkflowExecutionCompleted { result, .. } = last {
+            return Some(Ok(result.clone()));
         }
+        if let Event::WorkflowExecutionFailed { failure, .. } = last {
+            return Some(Err(failure.clone()));
+        }
+        None
     }
 
     fn advance_to(&mut self, at: Timestamp) {
@@ -307,8 +358,12 @@ impl World {
         let queues = self.sticky.then_some(sticky).into_iter().chain([queue()]);
         for task_queue in queues {
             let identity = IDENTITY.to_owned();
-            let poll = Request::PollWorkflowTaskQueue { namespace: namespace(), task_queue, identity };
-            if let Ok(Reply::WorkflowTask(Some(task))) = self.call(poll) {
+            let poll = Request::PollWorkflowTaskQueue {
+                namespace: namespace(),
+                task_queue: task_queue.clone(),
+                identity,
+            };
+            if let Some(Reply::WorkflowTask(Some(task))) = self.poll("workflow", task_queue, poll) {
                 return Some(*task);
             }
         }
@@ -320,10 +375,10 @@ impl World {
         self.turns += 1;
         let run_id = task.token.run_id;
         let whole = matches!(task.history, HistoryPart::Whole).then(|| self.history(run_id).to_vec());
-        let answer = match self.executor.answer(task, whole) {
-            Answer::NeedsHistory => self.executor.answer(task, Some(self.histories[&run_id].clone())),
-            answer => answer,
-        };
+        let mut answer = self.executor.answer(task, whole);
+        if matches!(answer, Answer::NeedsHistory) {
+            answer = self.executor.answer(task, Some(self.histories[&run_id].clone()));
+        }
         let taken = match answer {
             Answer::Commands(commands) => self.respond(task, commands),
             Answer::Fault(fault) => {
@@ -359,9 +414,9 @@ impl World {
     fn poll_activity(&mut self) -> Option<ActivityTask> {
         let identity = IDENTITY.to_owned();
         let poll = Request::PollActivityTaskQueue { namespace: namespace(), task_queue: queue(), identity };
-        match self.call(poll) {
-            Ok(Reply::ActivityTask(task)) => task.map(|task| *task),
-            Ok(_) | Err(_) => None,
+        match self.poll("activity", queue(), poll) {
+            Some(Reply::ActivityTask(task)) => task.map(|task| *task),
+            Some(_) | None => None,
         }
     }
 

@@ -1,1 +1,7 @@
-//! Tests.
+//! What a worker promises, tried on an engine in memory.
+
+mod workflows;
+mod replay;
+mod changed_code;
+mod forbidden;
+mod host;

@@ -67,8 +67,9 @@ impl Registry {
 }
 
 fn begin<W: Workflow>(cx: Context, input: &[Payload]) -> Result<Code, Fault> {
-    let input: W::Input = from_payloads(input)
-        .map_err(|reason| Fault::Unusable(format!("the input is not what workflow type {:?} takes: {reason}", W::TYPE)))?;
+    let input: W::Input = from_payloads(input).map_err(|reason| {
+        Fault::Unusable(format!("the input is not what workflow type {:?} takes: {reason}", W::TYPE))
+    })?;
     Ok(Box::pin(async move {
         let output = W::run(cx, input).await?;
         to_payloads(&output).map_err(|reason| {
