@@ -37,7 +37,12 @@ impl Archive {
     }
 
     /// The history of a run, in order; empty when nothing is known of it.
-    pub(crate) fn history(&self, device: &DeviceId, epoch: Epoch, run: RunId) -> Result<Vec<HistoryBatch>, Error> {
+    pub(crate) fn history(
+        &self,
+        device: &DeviceId,
+        epoch: Epoch,
+        run: RunId,
+    ) -> Result<Vec<HistoryBatch>, Error> {
         let mut history = Vec::new();
         for stored in self.reader.by_key(run_key(device, epoch, run))? {
             if let Some((_, LaneRecord::History(batch))) = archived(&stored, device, epoch)?
@@ -63,10 +68,26 @@ impl Archive {
     }
 
     /// Readings after number `after` up to number `through`, as lines of JSON, at most `limit` of them.
-    pub(crate) fn export(&self, device: DeviceId, epoch: Epoch, after: u64, through: u64, limit: u64) -> Export {
+    pub(crate) fn export(
+        &self,
+        device: DeviceId,
+        epoch: Epoch,
+        after: u64,
+        through: u64,
+        limit: u64,
+    ) -> Export {
         // The block that holds the next reading may have begun on the page before.
         let next_page = (after.saturating_add(1) / SAMPLES_PAGE_ITEMS).saturating_sub(1);
-        Export { archive: self.clone(), device, epoch, after, through, limit, next_page, blocks: VecDeque::new() }
+        Export {
+            archive: self.clone(),
+            device,
+            epoch,
+            after,
+            through,
+            limit,
+            next_page,
+            blocks: VecDeque::new(),
+        }
     }
 }
 
@@ -132,7 +153,9 @@ impl Export {
         while text.len() < CHUNK_BYTES && self.after < self.through && self.limit > 0 {
             match self.blocks.pop_front() {
                 Some(stored) => {
-                    if let Some((_, LaneRecord::Readings(block))) = archived(&stored, &self.device, self.epoch)? {
+                    if let Some((_, LaneRecord::Readings(block))) =
+                        archived(&stored, &self.device, self.epoch)?
+                    {
                         self.write(&block, &mut text);
                     }
                 }

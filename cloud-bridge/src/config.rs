@@ -140,19 +140,28 @@ mod tests {
         let defaults = parse(&format!("data_dir = {:?}", example.data_dir)).expect("the folder is enough");
         assert_eq!(example, defaults);
         for key in ["data_dir", "devices", "operator", "cache", "preallocate", "level", "format"] {
-            assert!(EXAMPLE.lines().any(|line| line.starts_with(&format!("{key} = "))), "{key} is not in the example");
+            assert!(
+                EXAMPLE.lines().any(|line| line.starts_with(&format!("{key} = "))),
+                "{key} is not in the example"
+            );
         }
     }
 
     #[test]
     fn a_key_that_does_not_exist_is_an_error_with_the_nearest_that_does() {
-        let error = parse("data_dir = 'x'\n[listen]\noperater = '127.0.0.1:1'").expect_err("a typing error").to_string();
-        assert!(error.contains("operater") && error.contains("operator") && error.contains("bridge.toml:3"), "{error}");
+        let error = parse("data_dir = 'x'\n[listen]\noperater = '127.0.0.1:1'")
+            .expect_err("a typing error")
+            .to_string();
+        assert!(
+            error.contains("operater") && error.contains("operator") && error.contains("bridge.toml:3"),
+            "{error}"
+        );
     }
 
     #[test]
     fn an_address_that_is_none_names_its_key() {
-        let error = parse("data_dir = 'x'\n[listen]\ndevices = 'here'").expect_err("not an address").to_string();
+        let error =
+            parse("data_dir = 'x'\n[listen]\ndevices = 'here'").expect_err("not an address").to_string();
         assert!(error.contains("devices"), "{error}");
     }
 }

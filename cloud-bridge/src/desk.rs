@@ -128,7 +128,8 @@ impl Desk {
         after: SignalSeq,
         wait: Duration,
     ) -> Result<Result<Downlink, Refusal>, LogStopped> {
-        let worth = |reply: &Result<Downlink, Refusal>| reply.as_ref().map_or(true, |it| !it.signals.is_empty());
+        let worth =
+            |reply: &Result<Downlink, Refusal>| reply.as_ref().map_or(true, |it| !it.signals.is_empty());
         // Asked once before the bell is hung up, so that a stranger's name leaves nothing behind.
         let reply = self.poll_once(&device, after).await?;
         if worth(&reply) || wait.is_zero() {
@@ -209,7 +210,11 @@ impl Desk {
         Ok(reply)
     }
 
-    async fn signal_once(&self, device: &DeviceId, signal_id: &SignalId) -> Result<Option<SignalView>, LogStopped> {
+    async fn signal_once(
+        &self,
+        device: &DeviceId,
+        signal_id: &SignalId,
+    ) -> Result<Option<SignalView>, LogStopped> {
         let (device, signal_id) = (device.clone(), signal_id.clone());
         self.look(move |fleet| fleet.signal(&device, &signal_id)).await
     }

@@ -26,7 +26,6 @@ use tidegate_model::time::Timestamp;
 
 use device::{Device, Listed};
 use downlink::Ordered;
-use fact::ParkReason;
 
 pub(crate) use downlink::{SendError, SignalOrder};
 pub(crate) use fact::{Fact, Place, SAMPLES_PAGE_ITEMS, run_key, samples_key, set_aside_key};
@@ -103,7 +102,9 @@ impl Fleet {
     pub(crate) fn handle(&mut self, now: Timestamp, request: Request) -> Step {
         let mut notes = Notes::default();
         let answer = match request {
-            Request::Hello { device, hello } => Answer::Hello(self.on_hello(now, &device, &hello, &mut notes)),
+            Request::Hello { device, hello } => {
+                Answer::Hello(self.on_hello(now, &device, &hello, &mut notes))
+            }
             Request::Batch { device, epoch, lane, batch } => {
                 let reply = self.on_batch(now, &device, epoch, lane, batch, &mut notes);
                 if reply.is_err() && self.devices.contains_key(&device) {
@@ -204,8 +205,9 @@ impl Fleet {
         let record = match read {
             Some(record) => record,
             None => {
-                reread = codec::from_cbor(bytes)
-                    .map_err(|error| CorruptRecord(format!("an archived record of {}: {error}", place.device)))?;
+                reread = codec::from_cbor(bytes).map_err(|error| {
+                    CorruptRecord(format!("an archived record of {}: {error}", place.device))
+                })?;
                 &reread
             }
         };
@@ -273,7 +275,9 @@ impl Fleet {
             Some(device) => ("epochs of this device", device.epochs.len() >= EPOCHS_PER_DEVICE_MAX),
         };
         if full {
-            return Err(Refusal::Malformed { reason: format!("the bridge knows as many {what} as it can keep apart") });
+            return Err(Refusal::Malformed {
+                reason: format!("the bridge knows as many {what} as it can keep apart"),
+            });
         }
         Ok(())
     }
@@ -309,7 +313,7 @@ impl Fleet {
             Ordered::Before => Ok(false),
             Ordered::New(signal) => {
                 notes.rings.insert(id.clone());
-                self.note(now, Fact::SignalIssued { device: id, signal }, notes);
+                self.note(now, Fact::SignalIssued { device: id, signal: *signal }, notes);
                 Ok(true)
             }
         }
@@ -317,7 +321,8 @@ impl Fleet {
 
     /// Writes a fact down: applied at once, so that what follows is decided on it.
     fn note(&mut self, now: Timestamp, fact: Fact, notes: &mut Notes) {
-        self.apply(now, &fact).expect("a fact is only decided on what is known, and carries what was read of it");
+        self.apply(now, &fact)
+            .expect("a fact is only decided on what is known, and carries what was read of it");
         notes.facts.push(fact);
     }
 
@@ -327,10 +332,14 @@ impl Fleet {
             .ok_or_else(|| CorruptRecord(format!("a fact about device {device}, which was never opened")))
     }
 
-    fn epoch_mut(&mut self, device: &DeviceId, epoch: Epoch) -> Result<&mut device::EpochState, CorruptRecord> {
-        self.device_mut(device)?
-            .epoch_mut(epoch)
-            .ok_or_else(|| CorruptRecord(format!("a fact about epoch {epoch} of {device}, which was never opened")))
+    fn epoch_mut(
+        &mut self,
+        device: &DeviceId,
+        epoch: Epoch,
+    ) -> Result<&mut device::EpochState, CorruptRecord> {
+        self.device_mut(device)?.epoch_mut(epoch).ok_or_else(|| {
+            CorruptRecord(format!("a fact about epoch {epoch} of {device}, which was never opened"))
+        })
     }
 }
 

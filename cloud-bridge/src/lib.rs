@@ -19,6 +19,7 @@ mod listen;
 mod clock;
 mod telemetry;
 mod run;
+pub mod cli;
 
 pub use config::Config;
 pub use run::{Addresses, Bridge, Error, ListenError, run};

@@ -50,7 +50,9 @@ pub(crate) fn router(desk: Desk) -> Router {
         .route("/v1/devices/{device}/hello", post(hello))
         .route("/v1/devices/{device}/epochs/{epoch}/lanes/{lane}", post(batch))
         .route("/v1/devices/{device}/downlink", get(downlink))
-        .fallback(|| async { refused(StatusCode::NOT_FOUND, &not_understood("there is nothing at this path")) })
+        .fallback(|| async {
+            refused(StatusCode::NOT_FOUND, &not_understood("there is nothing at this path"))
+        })
         .method_not_allowed_fallback(|| async {
             refused(StatusCode::METHOD_NOT_ALLOWED, &not_understood("this path takes another method"))
         })
@@ -88,9 +90,10 @@ async fn batch(
             return Err(Refusal::Busy { retry_after_ms: RETRY_MILLIS });
         };
         let bytes = read_body(&headers, body, WIRE_BYTES_MAX).await?;
-        let batch: Batch = tokio::task::spawn_blocking(move || read_envelope(Kind::Batch, &bytes, WIRE_BYTES_MAX))
-            .await
-            .map_err(|_| not_understood("reading it failed"))??;
+        let batch: Batch =
+            tokio::task::spawn_blocking(move || read_envelope(Kind::Batch, &bytes, WIRE_BYTES_MAX))
+                .await
+                .map_err(|_| not_understood("reading it failed"))??;
         committed(link.desk.batch(device, epoch, lane, batch)).await
     };
     answer(Kind::BatchReply, taken.await)
@@ -122,7 +125,9 @@ async fn downlink(
 
 /// Waits for an answer that is on disk. When the log has stopped, whether it took the request is unknown: the device
 /// must ask again, and is told so.
-async fn committed<T>(asked: impl Future<Output = Result<Result<T, Refusal>, LogStopped>>) -> Result<T, Refusal> {
+async fn committed<T>(
+    asked: impl Future<Output = Result<Result<T, Refusal>, LogStopped>>,
+) -> Result<T, Refusal> {
     asked.await.unwrap_or(Err(Refusal::Busy { retry_after_ms: RETRY_MILLIS }))
 }
 

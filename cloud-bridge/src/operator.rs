@@ -62,7 +62,9 @@ pub(crate) fn router(desk: Desk, archive: Archive) -> Router {
     routes()
         .into_iter()
         .fold(Router::new(), |router, (_, path, handler)| router.route(path, handler))
-        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path", SEE_OPENAPI) })
+        .fallback(|| async {
+            Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path", SEE_OPENAPI)
+        })
         .method_not_allowed_fallback(|| async {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path takes another method", SEE_OPENAPI)
         })
@@ -94,7 +96,8 @@ async fn devices(State(operator): State<Operator>) -> Result<Response, Problem> 
 
 async fn device(State(operator): State<Operator>, path: OnePart) -> Result<Response, Problem> {
     let id = device_id(&part(path)?)?;
-    let detail = operator.desk.look(move |fleet| fleet.device(&id)).await?.ok_or_else(Problem::unknown_device)?;
+    let detail =
+        operator.desk.look(move |fleet| fleet.device(&id)).await?.ok_or_else(Problem::unknown_device)?;
     Ok(Json(detail).into_response())
 }
 
@@ -145,7 +148,11 @@ async fn run(
         Ok(None)
     });
     let found = found.await?.ok_or_else(|| {
-        Problem::new(StatusCode::NOT_FOUND, "no such run of this device", "list its runs to see which there are")
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "no such run of this device",
+            "list its runs to see which there are",
+        )
     })?;
     Ok(Json(found).into_response())
 }
@@ -169,14 +176,20 @@ async fn samples(
     let asked = id.clone();
     let held = operator.desk.look(move |fleet| fleet.samples(&asked, query.epoch)).await?;
     let (epoch, through) = held.ok_or_else(Problem::unknown_device)?.ok_or_else(|| {
-        Problem::new(StatusCode::NOT_FOUND, "no such epoch of this device", "show the device to see its epochs")
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "no such epoch of this device",
+            "show the device to see its epochs",
+        )
     })?;
     let limit = query.limit.unwrap_or(u64::MAX);
     let export = operator.archive.export(id, epoch, query.after, through, limit);
     // A chunk at a time, made when the reader has taken the one before. An error breaks the answer off, which a reader
     // can tell from an end.
     let chunks = futures_util::stream::try_unfold(export, |export| async {
-        on_disk(move || next_chunk(export)).await.inspect_err(|problem| error!(error = %problem.body.error, "export"))
+        on_disk(move || next_chunk(export))
+            .await
+            .inspect_err(|problem| error!(error = %problem.body.error, "export"))
     });
     let body = Body::from_stream(chunks);
     Ok(([(CONTENT_TYPE, "application/x-ndjson")], body).into_response())
@@ -209,7 +222,11 @@ async fn set_aside(
     let place = Place { device: device_id(&device)?, epoch: epoch.parse()?, lane, first, items: 1 };
     let archive = operator.archive;
     let bytes = on_disk(move || archive.set_aside(&place)).await?.ok_or_else(|| {
-        Problem::new(StatusCode::NOT_FOUND, "nothing was set aside there", "list the dead letters found by the bridge")
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "nothing was set aside there",
+            "list the dead letters found by the bridge",
+        )
     })?;
     Ok(([(CONTENT_TYPE, "application/octet-stream")], bytes).into_response())
 }
@@ -281,7 +298,11 @@ async fn on_disk<T: Send + 'static>(
 ) -> Result<T, Problem> {
     match tokio::task::spawn_blocking(read).await {
         Ok(read) => Ok(read?),
-        Err(_) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "reading the archive failed", LOOK_AT_THE_LOG)),
+        Err(_) => Err(Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "reading the archive failed",
+            LOOK_AT_THE_LOG,
+        )),
     }
 }
 
@@ -345,7 +366,9 @@ impl From<SendError> for Problem {
                 StatusCode::TOO_MANY_REQUESTS,
                 "wait for the device to fetch some, or give signals an expiry",
             ),
-            SendError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "send a reference to the data instead"),
+            SendError::TooLarge { .. } => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "send a reference to the data instead")
+            }
         };
         Self::new(status, error, remedy)
     }

@@ -62,7 +62,9 @@ pub enum Error {
     },
     /// A commit failed while running. What is on disk is right; what was under way is unknown, and devices send it
     /// again.
-    #[error("a commit to the store failed; devices will send again what was under way. Start the bridge again")]
+    #[error(
+        "a commit to the store failed; devices will send again what was under way. Start the bridge again"
+    )]
     Commit(#[source] LogError),
     /// A listener failed while running.
     #[error("serving failed")]
@@ -99,7 +101,8 @@ impl Bridge {
         let clock = Clock::new().map_err(Error::Kernel)?;
         let path = config.data_dir.clone();
         let opened = tokio::task::spawn_blocking(move || open(&config)).await;
-        let (store, fleet) = opened.map_err(|panic| Error::DataDir { path, source: io::Error::other(panic) })??;
+        let (store, fleet) =
+            opened.map_err(|panic| Error::DataDir { path, source: io::Error::other(panic) })??;
 
         let reader: Reader = store.reader();
         let waiting = Arc::new(Waiting::default());
@@ -177,7 +180,11 @@ fn ended(error: Option<LogError>) -> Result<(), Error> {
     error.map_or(Ok(()), |error| Err(Error::Commit(error)))
 }
 
-async fn server(listener: TcpListener, router: Router, mut stopping: watch::Receiver<bool>) -> io::Result<()> {
+async fn server(
+    listener: TcpListener,
+    router: Router,
+    mut stopping: watch::Receiver<bool>,
+) -> io::Result<()> {
     axum::serve(listener, router)
         .with_graceful_shutdown(async move {
             // An error means that the sender is gone, which is a stop as well.

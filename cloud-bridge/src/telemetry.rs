@@ -47,13 +47,28 @@ pub(crate) fn prometheus(totals: &Totals, log: &Metrics) -> String {
     metric("runs_open", "gauge", "Runs that have not ended.", &one(totals.runs_open));
     metric("runs_closed_total", "counter", "Runs that have ended.", &one(totals.runs_closed));
     metric("signals_waiting", "gauge", "Signals without a receipt.", &one(totals.signals_waiting));
-    metric("dead_letters_total", "counter", "Messages and records nobody could use.", &one(totals.dead_letters));
+    metric(
+        "dead_letters_total",
+        "counter",
+        "Messages and records nobody could use.",
+        &one(totals.dead_letters),
+    );
     metric("items_archived_total", "counter", "Items in the archive.", &by_lane(|lane| lane.archived));
-    metric("items_set_aside_total", "counter", "Items set aside as they came.", &by_lane(|lane| lane.set_aside));
+    metric(
+        "items_set_aside_total",
+        "counter",
+        "Items set aside as they came.",
+        &by_lane(|lane| lane.set_aside),
+    );
     metric("items_gone_total", "counter", "Items devices declared gone.", &by_lane(|lane| lane.gone));
     let duplicates = by_lane(|lane| lane.duplicates_skipped);
     metric("duplicates_skipped_total", "counter", "Items recognised since the start.", &duplicates);
-    metric("batches_refused_total", "counter", "Batches refused since the start.", &one(totals.batches_refused));
+    metric(
+        "batches_refused_total",
+        "counter",
+        "Batches refused since the start.",
+        &one(totals.batches_refused),
+    );
     metric("log_commits_total", "counter", "Group commits since the start.", &one(log.commits));
     metric("log_commit_seconds_total", "counter", "Whole seconds spent committing.", &one(seconds));
     metric("log_row_bytes_total", "counter", "Bytes of rows written since the start.", &one(log.row_bytes));

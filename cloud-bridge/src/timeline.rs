@@ -15,7 +15,9 @@ pub(crate) fn events(history: &[HistoryBatch]) -> Vec<EventView> {
             event_type: event.type_name().to_owned(),
             event_type_number: event.type_number(),
             time: batch.event_time.to_string(),
-            attributes: attributes(serde_json::to_value(event).expect("an event has a JSON form: its keys are text")),
+            attributes: attributes(
+                serde_json::to_value(event).expect("an event has a JSON form: its keys are text"),
+            ),
         })
         .collect()
 }
@@ -23,7 +25,9 @@ pub(crate) fn events(history: &[HistoryBatch]) -> Vec<EventView> {
 /// An event's attributes: the one value under the name of its variant.
 fn attributes(event: Value) -> Value {
     match event {
-        Value::Object(variant) => variant.into_iter().next().map_or(Value::Null, |(_, value)| readable(value)),
+        Value::Object(variant) => {
+            variant.into_iter().next().map_or(Value::Null, |(_, value)| readable(value))
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Value::Null,
     }
 }
@@ -86,7 +90,8 @@ mod tests {
 
     #[test]
     fn a_payload_in_json_reads_as_that_json() {
-        let value = serde_json::to_value(Payload::json(r#"{"mean":91.5}"#)).expect("a payload has a JSON form");
+        let value =
+            serde_json::to_value(Payload::json(r#"{"mean":91.5}"#)).expect("a payload has a JSON form");
         assert_eq!(readable(json!({ "input": [value] })), json!({ "input": [{ "mean": 91.5 }] }));
     }
 
@@ -100,6 +105,9 @@ mod tests {
 
     #[test]
     fn a_duration_reads_as_words() {
-        assert_eq!(readable(json!({ "timeout": { "secs": 10, "nanos": 500_000_000 } })), json!({ "timeout": "10.5s" }));
+        assert_eq!(
+            readable(json!({ "timeout": { "secs": 10, "nanos": 500_000_000 } })),
+            json!({ "timeout": "10.5s" })
+        );
     }
 }

@@ -109,7 +109,7 @@ impl DownlinkLog {
         if self.waiting() >= DOWNLINK_WAITING_MAX {
             return Err(SendError::TooMany);
         }
-        Ok(Ordered::New(DownlinkSignal {
+        Ok(Ordered::New(Box::new(DownlinkSignal {
             seq: self.last_seq.saturating_add(1).max(u64::try_from(now.as_millis()).unwrap_or(0)),
             signal_id: order.signal_id,
             namespace: order.namespace,
@@ -120,7 +120,7 @@ impl DownlinkLog {
             issued_by: order.issued_by,
             issued_at: now,
             expires_at: order.expires_after.map(|after| now + after),
-        }))
+        })))
     }
 
     /// Signals to offer a device that has recorded all up to `cursor`, in order, as many as fit one answer.
@@ -219,7 +219,7 @@ impl DownlinkLog {
 #[derive(Debug)]
 pub(crate) enum Ordered {
     /// A signal to issue.
-    New(DownlinkSignal),
+    New(Box<DownlinkSignal>),
     /// The same was asked for before.
     Before,
 }

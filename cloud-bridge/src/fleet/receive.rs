@@ -56,7 +56,11 @@ impl Fleet {
             Verdict::Continues { gap, skip, skipped_items } => {
                 traffic.duplicates[usize::from(lane.number())] += skipped_items;
                 if let Some((from, to, reason)) = gap {
-                    self.note(now, Fact::GapDeclared { device: id.clone(), epoch, lane, from, to, reason }, notes);
+                    self.note(
+                        now,
+                        Fact::GapDeclared { device: id.clone(), epoch, lane, from, to, reason },
+                        notes,
+                    );
                 }
                 let mut first = batch.first + skipped_items;
                 for record in batch.records.into_iter().skip(skip) {
@@ -75,7 +79,8 @@ impl Fleet {
                     self.note(now, fact, notes);
                 }
                 let (chain, sent) = (batch.chain_after, batch.sent);
-                let advanced = Fact::Advanced { device: id.clone(), epoch, lane, ack: first - 1, chain, sent };
+                let advanced =
+                    Fact::Advanced { device: id.clone(), epoch, lane, ack: first - 1, chain, sent };
                 self.note(now, advanced, notes);
             }
         }

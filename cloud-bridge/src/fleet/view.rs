@@ -14,8 +14,8 @@ use super::lane::LaneState;
 use super::run::{Run, RunStatus};
 use super::{Fleet, Traffic};
 use crate::api::{
-    DeadLetterView, DeadLetters, DeviceDetail, DeviceSummary, Devices, EpochDetail, GapView, LaneDetail, LaneSummary,
-    RunView, Runs, SignalStateView, SignalView, Signals, WindowView, Windows,
+    DeadLetterView, DeadLetters, DeviceDetail, DeviceSummary, Devices, EpochDetail, GapView, LaneDetail,
+    LaneSummary, RunView, Runs, SignalStateView, SignalView, Signals, WindowView, Windows,
 };
 
 /// Counts over the whole fleet.
@@ -67,7 +67,11 @@ impl Fleet {
             parked: state.parked.is_some(),
             agent_version: device.agent_version.clone(),
             first_seen: device.first_seen.to_string(),
-            last_contact: self.traffic.get(id).and_then(|traffic| traffic.last_contact).map(|at| at.to_string()),
+            last_contact: self
+                .traffic
+                .get(id)
+                .and_then(|traffic| traffic.last_contact)
+                .map(|at| at.to_string()),
             lanes: Lane::ALL.into_iter().map(|lane| lane_summary(lane, state.lane(lane))).collect(),
             runs_open: state.runs.open(),
             runs_closed: device.epochs.iter().map(|state| state.runs.closed_total).sum(),
@@ -86,7 +90,9 @@ impl Fleet {
             .filter(|state| wanted.epoch.is_none_or(|epoch| epoch == state.epoch))
             .flat_map(|state| state.runs.latest().map(|(run_id, run)| (state.epoch, run_id, run)))
             .filter(|(_, _, run)| wanted.status.is_none_or(|status| status == run.status))
-            .filter(|(_, _, run)| wanted.workflow_id.as_deref().is_none_or(|id| id == run.workflow_id.as_str()))
+            .filter(|(_, _, run)| {
+                wanted.workflow_id.as_deref().is_none_or(|id| id == run.workflow_id.as_str())
+            })
             .take(wanted.limit.saturating_add(1))
             .map(|(epoch, run_id, run)| run_view(id, epoch, run_id, run))
             .collect();
@@ -98,9 +104,11 @@ impl Fleet {
     /// A run, where it is still listed, and the epochs its history may be in.
     pub(crate) fn run(&self, id: &DeviceId, run_id: RunId) -> Option<(Option<RunView>, Vec<Epoch>)> {
         let device = self.devices.get(id)?;
-        let listed = device.epochs.iter().rev().find_map(|state| {
-            state.runs.get(run_id).map(|run| run_view(id, state.epoch, run_id, run))
-        });
+        let listed = device
+            .epochs
+            .iter()
+            .rev()
+            .find_map(|state| state.runs.get(run_id).map(|run| run_view(id, state.epoch, run_id, run)));
         let epochs = match &listed {
             Some(view) => vec![view.epoch],
             None => device.epochs.iter().rev().map(|state| state.epoch).collect(),
@@ -333,9 +341,13 @@ fn signal(issued: &Issued, cursor: u64) -> SignalView {
                     (SignalStateView::Applied, Some(*run_id), *event_id, None)
                 }
                 SignalOutcome::Duplicate => (SignalStateView::Duplicate, None, None, None),
-                SignalOutcome::NotFound { reason } => (SignalStateView::NotFound, None, None, Some(reason.clone())),
+                SignalOutcome::NotFound { reason } => {
+                    (SignalStateView::NotFound, None, None, Some(reason.clone()))
+                }
                 SignalOutcome::Expired => (SignalStateView::Expired, None, None, None),
-                SignalOutcome::Refused { reason } => (SignalStateView::Refused, None, None, Some(reason.clone())),
+                SignalOutcome::Refused { reason } => {
+                    (SignalStateView::Refused, None, None, Some(reason.clone()))
+                }
             };
             (state, run_id, event_id, reason, Some(at))
         }
