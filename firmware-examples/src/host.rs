@@ -27,7 +27,7 @@ use tokio::task::JoinSet;
 
 use crate::deadband::Deadband;
 use crate::outbox::Bounds;
-use crate::station::{Counts, Name, Point, Station};
+use crate::station::{Counts, Name, Point, Reached, Station};
 use crate::tasks::{self, Driver, Feed};
 pub use command::main;
 use link::{BrokerLink, Tally};
@@ -179,6 +179,8 @@ pub struct Sent {
     pub session: u64,
     /// The last number sent.
     pub through: u64,
+    /// The last number acknowledged; all before it are, too.
+    pub acknowledged: u64,
 }
 
 /// Runs all sources until their readings are taken and acknowledged, or until `stop` says true.
@@ -286,7 +288,7 @@ fn wire(
 async fn attend(options: Options, mut station: Station, mut driver: Measures, tally: Rc<Tally>) -> Station {
     let feed = TaskChannel::<NoopRawMutex, Feed, FEED_SAMPLES_MAX>::new();
     let mut link = BrokerLink::open(&options, &station, tally);
-    let points = station.sent_through().count();
+    let points = station.reached().count();
     let mut deadbands: Vec<Deadband> = (0..points)
         .map(|_| options.deadband.map_or_else(Deadband::open, |width| Deadband::new(width, Duration::MAX)))
         .collect();
@@ -332,11 +334,12 @@ impl Report {
         self.kept += kept;
         self.dropped += dropped;
         let Name { source, session, device: _ } = station.name();
-        self.channels.extend(station.sent_through().map(|(channel, through)| Sent {
+        self.channels.extend(station.reached().map(|Reached { channel, sent, acknowledged }| Sent {
             source: source.clone(),
             channel: channel.clone(),
             session: *session,
-            through,
+            through: sent,
+            acknowledged,
         }));
     }
 

@@ -98,6 +98,17 @@ pub struct Counts {
     pub dropped: u64,
 }
 
+/// How far a channel has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reached<'a> {
+    /// The channel.
+    pub channel: &'a Channel,
+    /// Number of the last reading sent; 0 before the first.
+    pub sent: u64,
+    /// Number of the last reading that is acknowledged, as are all before it; 0 before the first.
+    pub acknowledged: u64,
+}
+
 /// The deterministic half of a sensor: no clock, no link.
 #[derive(Debug)]
 pub struct Station {
@@ -217,9 +228,13 @@ impl Station {
         &self.name
     }
 
-    /// Each channel, and the number of its last reading that was sent.
-    pub fn sent_through(&self) -> impl Iterator<Item = (&Channel, u64)> {
-        self.lines.iter().map(|line| (&line.point.channel, line.outbox.last_number()))
+    /// How far each of its channels has come.
+    pub fn reached(&self) -> impl Iterator<Item = Reached<'_>> {
+        self.lines.iter().map(|Line { point, outbox }| Reached {
+            channel: &point.channel,
+            sent: outbox.last_number(),
+            acknowledged: outbox.acknowledged(),
+        })
     }
 
     /// What it has done so far.

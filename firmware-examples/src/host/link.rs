@@ -61,7 +61,7 @@ impl BrokerLink {
         mqtt.set_keep_alive(5);
         // The outbox is the session: after a reconnect everything unacknowledged is sent again from there.
         mqtt.set_clean_session(true);
-        let underway_max = options.window_max.saturating_mul(station.sent_through().count()).max(1);
+        let underway_max = options.window_max.saturating_mul(station.reached().count()).max(1);
         mqtt.set_inflight(u16::try_from(underway_max).unwrap_or(u16::MAX));
         let (client, connection) = AsyncClient::builder(mqtt).capacity(underway_max).build();
 

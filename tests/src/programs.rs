@@ -1,0 +1,35 @@
+//! Where the programs are that a test starts: beside the test itself, in the folder Cargo built them in.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+
+use crate::site::{Broker, Programs, installed_mosquitto};
+
+/// The programs this build made, and the broker of the system.
+///
+/// # Errors
+/// When one of them is missing, with the command that makes it.
+pub fn built() -> anyhow::Result<Programs> {
+    let this = std::env::current_exe().context("asking where this test is")?;
+    // …/target/<profile>/deps/<test>-<hash>
+    let folder =
+        this.parent().and_then(Path::parent).context("a test lies two folders deep in the target folder")?;
+    let broker = installed_mosquitto().context("mosquitto is not installed: apt-get install mosquitto")?;
+    Ok(Programs {
+        agent: vec![program(folder, "tidegate")?.into()],
+        bridge: vec![program(folder, "tidegate-bridge")?.into()],
+        sensor: vec![program(folder, "host_sensor")?.into()],
+        broker: Broker::Mosquitto(broker),
+    })
+}
+
+fn program(folder: &Path, name: &str) -> anyhow::Result<PathBuf> {
+    let path = folder.join(name);
+    ensure!(
+        path.is_file(),
+        "{} is not built: cargo build --bins, with the profile of this test",
+        path.display()
+    );
+    Ok(path)
+}
