@@ -8,9 +8,10 @@
 //! ```
 
 pub mod config;
-pub mod clock;
-pub mod decode;
+pub mod samples;
 pub mod link;
-pub mod uplink;
-
+pub mod decode;
+pub mod mqtt;
+pub mod clock;
 pub mod worker;
+pub mod uplink;
