@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use tidegate_log::{Reader, Runtime};
+use tidegate_log::Runtime;
 use tidegate_model::id::Namespace;
 use tokio::sync::oneshot;
 
@@ -70,7 +70,7 @@ pub fn main(config: Config) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("failed to start the runtime")?;
-    let outcome = runtime.block_on(run(config, telemetry::stop_signal()?));
+    let outcome = runtime.block_on(async { run(config, telemetry::stop_signal()?).await });
     // Long polls and half-open connections must not hold up the end.
     runtime.shutdown_timeout(Duration::from_millis(200));
     outcome
