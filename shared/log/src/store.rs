@@ -10,12 +10,13 @@ mod upkeep;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use redb::{Builder, Database, StorageBackend};
+use redb::{Builder, Database, DatabaseError, StorageBackend, StorageError};
 use tidegate_model::id::Epoch;
 use tidegate_model::lane::Lane;
 use tidegate_model::limits::ROW_BYTES_MAX;
@@ -195,6 +196,12 @@ impl Store {
         self.last_time
     }
 
+    /// Counts for telemetry.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        self.shared.metrics().clone()
+    }
+
     /// The path it was opened at.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -255,13 +262,12 @@ fn open_database(path: &Path, backend: impl StorageBackend, options: &Options) -
     }));
     match opened {
         Ok(Ok(database)) => Ok(database),
-        Ok(Err(redb::DatabaseError::Storage(redb::StorageError::Io(error)))) => Err(match error.kind() {
-            std::io::ErrorKind::UnexpectedEof => Error::Truncated { path: path.to_path_buf() },
-            std::io::ErrorKind::InvalidData => {
-                Error::Foreign { path: path.to_path_buf(), reason: error.to_string() }
-            }
-            _ => Error::io(path, "open the file", error),
-        }),
+        // What begins as a redb file was checked before: it ends too early.
+        Ok(Err(DatabaseError::Storage(StorageError::Io(error))))
+            if matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::InvalidData) =>
+        {
+            Err(Error::Truncated { path: path.to_path_buf() })
+        }
         Ok(Err(error)) => Err(Error::redb(path, "open the file", error)),
         Err(panic) => Err(Error::Damaged { path: path.to_path_buf(), reason: panic_text(panic.as_ref()) }),
     }

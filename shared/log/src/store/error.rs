@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::tables::FORMAT;
+use crate::machine::CorruptRecord;
 
 /// What went wrong with a store, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +95,20 @@ pub enum Error {
         row: u64,
         /// How it shows.
         reason: String,
+    },
+    /// A whole row with a record that the machine does not know: a later release wrote it, or this one is wrong. The
+    /// file is good, so setting it aside is the wrong remedy.
+    #[error(
+        "row {row} of store {path} holds a record this release does not understand; install the release \
+         that wrote it, or a later one"
+    )]
+    NotUnderstood {
+        /// Which file.
+        path: PathBuf,
+        /// Which row.
+        row: u64,
+        /// What the machine says.
+        source: CorruptRecord,
     },
     /// The beginning is trimmed, and no snapshot stands in for it.
     #[error(

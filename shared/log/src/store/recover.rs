@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
 
 use redb::Database;
+use tidegate_model::codec::DecodeError;
 use tidegate_model::lane::{Chain, Lane};
 
 use super::error::Error;
 use super::tables::{self, Tables, View};
 use super::upkeep::Upkept;
 use super::{Recovered, Shared, Store, Tail};
-use crate::machine::{Machine, Record};
+use crate::machine::{CorruptRecord, Machine, Record};
 use crate::metrics::Metrics;
 use crate::reader::Position;
 use crate::row::{self, Packer, Places, RowHash};
@@ -92,10 +93,6 @@ fn restore<M: Machine>(
 }
 
 /// A snapshot and its state, or why it is of no use here.
-#[expect(
-    clippy::type_complexity,
-    reason = "the disk's failure outside, the snapshot's own inside; named nowhere else"
-)]
 fn usable(
     path: &Path,
     view: &View,
@@ -129,6 +126,26 @@ struct Replayed {
     record_bytes: usize,
 }
 
+/// Why a row is not taken.
+enum Unfit {
+    /// It does not check out.
+    Corrupt(String),
+    /// It does, and the machine refuses a record in it.
+    NotUnderstood(CorruptRecord),
+}
+
+impl From<&str> for Unfit {
+    fn from(reason: &str) -> Self {
+        Self::Corrupt(reason.to_owned())
+    }
+}
+
+impl From<DecodeError> for Unfit {
+    fn from(error: DecodeError) -> Self {
+        Self::Corrupt(error.to_string())
+    }
+}
+
 /// Checks the row after `before` and applies it.
 fn replay<M: Machine>(
     path: &Path,
@@ -137,11 +154,16 @@ fn replay<M: Machine>(
     machine: &mut M,
 ) -> Result<Replayed, Error> {
     let number = before.row + 1;
-    let corrupt = |reason: String| Error::CorruptRow { path: path.to_path_buf(), row: number, reason };
-    match view.row(path, number, |stored| apply(before, number, stored, machine))? {
-        Some(applied) => applied.map_err(corrupt),
-        None => Err(corrupt("it is missing".to_owned())),
-    }
+    let unfit = match view.row(path, number, |stored| apply(before, number, stored, machine))? {
+        Some(Ok(replayed)) => return Ok(replayed),
+        Some(Err(unfit)) => unfit,
+        None => Unfit::Corrupt("it is missing".to_owned()),
+    };
+    let path = path.to_path_buf();
+    Err(match unfit {
+        Unfit::Corrupt(reason) => Error::CorruptRow { path, row: number, reason },
+        Unfit::NotUnderstood(source) => Error::NotUnderstood { path, row: number, source },
+    })
 }
 
 fn apply<M: Machine>(
@@ -149,16 +171,16 @@ fn apply<M: Machine>(
     number: u64,
     stored: &[u8],
     machine: &mut M,
-) -> Result<Replayed, String> {
-    let (head, plain) = row::read_row(stored).map_err(|error| error.to_string())?;
+) -> Result<Replayed, Unfit> {
+    let (head, plain) = row::read_row(stored)?;
     if head.number != number {
-        return Err(format!("it says it is row {}", head.number));
+        return Err(Unfit::Corrupt(format!("it says it is row {}", head.number)));
     }
     if head.previous != before.hash {
-        return Err("it does not follow the row before it".to_owned());
+        return Err("it does not follow the row before it".into());
     }
     if head.time < before.time {
-        return Err("its time is before that of the row before it".to_owned());
+        return Err("its time is before that of the row before it".into());
     }
     let mut after = Standing {
         row: number,
@@ -170,9 +192,9 @@ fn apply<M: Machine>(
     let mut keys = Vec::new();
     let mut record_bytes = 0;
     let mut places = Places::before(&head);
-    for section in row::sections(&plain).map_err(|error| error.to_string())? {
+    for section in row::sections(&plain)? {
         for entry in &section.entries {
-            let place = places.next(entry).map_err(|error| error.to_string())?;
+            let place = places.next(entry)?;
             let mut chain = Chain::START;
             if let Some((lane, first, items)) = place {
                 let lane_head = &mut after.heads[usize::from(lane.number())];
@@ -191,7 +213,7 @@ fn apply<M: Machine>(
                 chain,
                 bytes: entry.3,
             };
-            machine.apply(&record).map_err(|error| error.to_string())?;
+            machine.apply(&record).map_err(Unfit::NotUnderstood)?;
         }
     }
     for lane in Lane::ALL {
@@ -199,7 +221,7 @@ fn apply<M: Machine>(
         let (stood, stands) = (before.heads[at], after.heads[at]);
         let chain = (stood.next != stands.next).then_some(stood.chain);
         if head.first(lane) != stood.next || head.chain_before(lane) != chain {
-            return Err(format!("lane {} does not go on where it stood", lane.name()));
+            return Err(Unfit::Corrupt(format!("lane {} does not go on where it stood", lane.name())));
         }
     }
     keys.sort_unstable();

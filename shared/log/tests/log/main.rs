@@ -2,4 +2,10 @@
 
 mod tally;
 mod commit;
+mod commit_loop;
 mod recovery;
+mod opening;
+mod failing;
+mod lanes;
+mod keys;
+mod trim;

@@ -1,0 +1,97 @@
+//! A commit that fails is unknown: nothing comes out of it, and nothing is tried again.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+
+use redb::StorageBackend;
+use redb::backends::InMemoryBackend;
+use tidegate_log::{Core, Error, Runtime, Store, spawn};
+
+use crate::tally::{Do, Tally, at, group, options, urgent};
+
+/// Memory that refuses to sync from the moment it is told to.
+#[derive(Debug)]
+struct Failing {
+    memory: InMemoryBackend,
+    broken: Arc<AtomicBool>,
+}
+
+impl StorageBackend for Failing {
+    fn len(&self) -> io::Result<u64> {
+        self.memory.len()
+    }
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.memory.read(offset, out)
+    }
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.memory.set_len(len)
+    }
+    fn sync_data(&self) -> io::Result<()> {
+        if self.broken.load(Ordering::SeqCst) { Err(io::Error::other("unplugged")) } else { Ok(()) }
+    }
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.memory.write(offset, data)
+    }
+}
+
+fn on_failing_disk() -> (Store, Tally, Arc<AtomicBool>) {
+    let broken = Arc::new(AtomicBool::new(false));
+    let backend = Failing { memory: InMemoryBackend::new(), broken: Arc::clone(&broken) };
+    let mut tally = Tally::default();
+    let (store, _) = Store::open_on_backend(backend, &options(), &mut tally).expect("still in order");
+    (store, tally, broken)
+}
+
+#[test]
+fn a_failed_commit_releases_no_effect_and_ends_the_core() {
+    let (store, tally, broken) = on_failing_disk();
+    let mut core = Core::new(store, tally, 7);
+    group(&mut core, 0, vec![Do::Append(urgent(b"durable"))]);
+    broken.store(true, Ordering::SeqCst);
+    let cause_and_effect = vec![Do::Append(urgent(b"lost, perhaps")), Do::Effect(1)];
+    let error = core.turn(at(1), &mut cause_and_effect.into_iter()).expect_err("the disk is gone");
+    assert!(matches!(error, Error::Disk { .. }), "{error}");
+    broken.store(false, Ordering::SeqCst);
+    let error = core.turn(at(2), &mut [Do::Effect(2)].into_iter()).expect_err("it must not go on");
+    assert!(matches!(error, Error::Stopped { .. }), "{error}");
+    assert_eq!(core.reader().last_row(), 1, "readers stay at what is known to be on disk");
+}
+
+#[test]
+fn a_failed_commit_stops_the_loop_with_the_error() {
+    let (store, tally, broken) = on_failing_disk();
+    let (stopped_at, stopped) = mpsc::channel();
+    let (performed_at, performed) = mpsc::channel();
+    let runtime = Runtime {
+        clock: Box::new(|| at(0)),
+        seed: 7,
+        perform: Box::new(move |effects| performed_at.send(effects).expect("the test listens")),
+        stopped: Box::new(move |error| stopped_at.send(error).expect("the test listens")),
+    };
+    broken.store(true, Ordering::SeqCst);
+    let log = spawn(store, tally, runtime);
+    log.send_blocking(Do::All(vec![Do::Append(urgent(b"lost, perhaps")), Do::Effect(1)]))
+        .expect("the first is taken");
+    let error = stopped.recv().expect("it stops").expect("with an error");
+    assert!(matches!(error, Error::Disk { .. }), "{error}");
+    assert_eq!(performed.iter().count(), 0, "no effect came out");
+    assert!(log.send_blocking(Do::Effect(2)).is_err(), "and nothing more goes in");
+}
+
+#[test]
+fn a_machine_that_breaks_its_promise_stops_the_loop_with_an_error() {
+    let (store, tally, _) = on_failing_disk();
+    let (stopped_at, stopped) = mpsc::channel();
+    let runtime = Runtime {
+        clock: Box::new(|| at(0)),
+        seed: 7,
+        perform: Box::new(|_| {}),
+        stopped: Box::new(move |error| stopped_at.send(error).expect("the test listens")),
+    };
+    let log = spawn(store, tally, runtime);
+    log.send_blocking(Do::Panic).expect("it is taken");
+    let error = stopped.recv().expect("it stops").expect("with an error");
+    assert!(matches!(&error, Error::Panicked { reason, .. } if reason == "told to"), "{error}");
+}
