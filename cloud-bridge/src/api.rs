@@ -250,6 +250,10 @@ pub struct WindowView {
     pub count: u64,
     /// Readings without.
     pub missing: u64,
+    /// Readings that came while it was open with a stamp before it; they are in no window.
+    pub late: u64,
+    /// Whether it had to close before its time.
+    pub cut_short: bool,
     /// The smallest.
     pub min: Option<f64>,
     /// The largest.

@@ -142,6 +142,8 @@ impl Fleet {
                 end: summary.end.to_string(),
                 count: summary.count,
                 missing: summary.missing,
+                late: summary.late,
+                cut_short: summary.cut_short,
                 min: summary.min,
                 max: summary.max,
                 mean: summary.mean,
