@@ -141,6 +141,8 @@ pub const LIST_RUNS_DEFAULT: usize = 100;
 
 /// Windows open at once over all pipelines and keys. More: the oldest is closed early, and says so.
 pub const OPEN_WINDOWS_MAX: usize = 10_000;
+/// Sources and channels whose last window is remembered, to tell a late reading. More: the one silent longest is forgotten.
+pub const WINDOW_KEYS_MAX: usize = 20_000;
 /// Windows closed in one commit. More wait for the next, which follows at once.
 pub const WINDOWS_CLOSED_AT_ONCE_MAX: usize = 256;
 /// Shortest window.
@@ -215,4 +217,5 @@ const _: () = assert!(
     "a device must remember whatever the bridge can still send"
 );
 const _: () = assert!(MQTT_PAYLOAD_BYTES_MAX < GROUP_COMMIT_BYTES_MAX, "one message must fit a group");
+const _: () = assert!(OPEN_WINDOWS_MAX < WINDOW_KEYS_MAX, "what is forgotten must have no window open");
 const _: () = assert!(DEAD_LETTER_KEPT_BYTES_MAX < MQTT_PAYLOAD_BYTES_MAX, "a dead letter is a small thing");
