@@ -298,6 +298,23 @@ fn a_new_store_supersedes_the_one_before_it() {
 }
 
 #[test]
+fn a_run_that_goes_on_in_another_epoch_is_shown_once() {
+    let mut world = World::new();
+    for line in [
+        "hello e1",
+        "write e1 run A 1..2",
+        "send e1 histories 1..2",
+        "hello e2",
+        "write e2 run A 1..3 end",
+        "send e2 histories 1..3",
+    ] {
+        world.play(line);
+    }
+    assert_eq!(world.play("show runs"), "completed 3 events, WorkflowExecutionCompleted");
+    assert_eq!(world.play("show runs e1"), "running 2 events, TimerFired");
+}
+
+#[test]
 fn a_stranger_must_say_hello_first() {
     check(
         "

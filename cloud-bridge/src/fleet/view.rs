@@ -1,5 +1,7 @@
 //! The fleet as operators see it. Reads only.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use tidegate_model::id::{DeviceId, Epoch, RunId, SignalId};
 use tidegate_model::lane::Lane;
@@ -80,15 +82,18 @@ impl Fleet {
         })
     }
 
-    /// Runs of a device that fit a question, the latest epoch's first.
+    /// Runs of a device that fit a question, the latest epoch's first. A device that opened another epoch sent anew
+    /// what it still had: a run that is in several is shown as the latest has it, unless one epoch is asked for.
     pub(crate) fn runs(&self, id: &DeviceId, wanted: &RunsWanted) -> Option<Runs> {
         let device = self.devices.get(id)?;
+        let mut seen = BTreeSet::new();
         let mut runs: Vec<RunView> = device
             .epochs
             .iter()
             .rev()
             .filter(|state| wanted.epoch.is_none_or(|epoch| epoch == state.epoch))
             .flat_map(|state| state.runs.latest().map(|(run_id, run)| (state.epoch, run_id, run)))
+            .filter(|(_, run_id, _)| seen.insert(*run_id))
             .filter(|(_, _, run)| wanted.status.is_none_or(|status| status == run.status))
             .filter(|(_, _, run)| {
                 wanted.workflow_id.as_deref().is_none_or(|id| id == run.workflow_id.as_str())
@@ -180,9 +185,10 @@ impl Fleet {
         for device in self.devices.values() {
             totals.signals_waiting += device.downlink.waiting() as u64;
             totals.dead_letters += device.dead_letters_total;
+            // What was open in an epoch that is left goes on in the next, if the device still had it.
+            totals.runs_open += device.epochs.last().map_or(0, |state| state.runs.open() as u64);
             for state in &device.epochs {
                 totals.epochs_parked += u64::from(state.parked.is_some());
-                totals.runs_open += state.runs.open() as u64;
                 totals.runs_closed += state.runs.closed_total;
                 for (total, lane) in totals.lanes.iter_mut().zip(&state.lanes) {
                     total.archived += lane.archived;

@@ -197,7 +197,7 @@ pub const SIGNALS_SETTLED_LISTED_MAX: usize = 1_000;
 pub const BLOCK_READINGS_MAX: u32 = 65_536;
 /// Batches the bridge takes in at once. More: refused with 429, to be sent again.
 pub const BATCHES_IN_FLIGHT_MAX: usize = 64;
-/// How long the bridge waits for a request's body. Longer: refused with 408.
+/// How long the bridge waits for a request's body. Longer: refused with 400.
 pub const REQUEST_BODY_SECONDS_MAX: u64 = 30;
 /// A result or failure as the bridge lists it with a run; longer ones are cut. The whole is in the history.
 pub const RUN_OUTCOME_CHARS_MAX: usize = 200;

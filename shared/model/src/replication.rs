@@ -148,7 +148,7 @@ pub struct BatchReply {
     pub ack: LaneAck,
     /// Wait this long before the next batch of this lane; 0 is not at all.
     pub pause_ms: u64,
-    /// Items the bridge could not apply and set aside, raw, to be looked at; the lane goes on.
+    /// First item of each record the bridge could not apply and set aside, raw, to be looked at; the lane goes on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dead_lettered: Vec<u64>,
     /// Signals are waiting.

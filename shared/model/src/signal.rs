@@ -8,7 +8,7 @@ use crate::id::{EventId, Namespace, RunId, SignalId, WorkflowId};
 use crate::payload::Payloads;
 use crate::time::Timestamp;
 
-/// Position in a device's downlink log: contiguous, from 1.
+/// Position in a device's downlink log: grows from 1, with holes (docs/wire.md says why).
 pub type SignalSeq = u64;
 
 /// A signal for a workflow on a device.

@@ -16,7 +16,7 @@
 //! poll 0                                 the device asks for signals after a cursor
 //! wait 10s                               time passes
 //! copy / put back                        the bridge's folder is copied; the copy is put in its place
-//! show samples e1 / show S / show runs e1
+//! show samples e1 / show S / show runs [e1]
 //! ```
 
 use std::collections::BTreeMap;
@@ -151,7 +151,8 @@ impl World {
                 self.facts.truncate(facts);
                 String::new()
             }
-            ["show", "runs", at] => self.show_runs(epoch(at)),
+            ["show", "runs"] => self.show_runs(None),
+            ["show", "runs", at] => self.show_runs(Some(epoch(at))),
             ["show", what, at] => self.show_lane(lane(what), epoch(at)),
             ["show", signal] => self.show_signal(signal),
             other => panic!("not a line of a conversation: {other:?}"),
@@ -371,8 +372,8 @@ impl World {
         )
     }
 
-    fn show_runs(&self, epoch: Epoch) -> String {
-        let wanted = RunsWanted { epoch: Some(epoch), status: None, workflow_id: None, limit: 10 };
+    fn show_runs(&self, epoch: Option<Epoch>) -> String {
+        let wanted = RunsWanted { epoch, status: None, workflow_id: None, limit: 10 };
         let runs = self.fleet.runs(&device(), &wanted).expect("the device is known").runs;
         let lines: Vec<String> = runs
             .iter()
