@@ -80,7 +80,10 @@ impl<Token: Send + 'static> Drop for Abandon<Token> {
     fn drop(&mut self) {
         if self.armed && self.client.waiting.leave(self.ticket) {
             // A full queue loses this hint: the poll then ends by itself, and a task handed to it times out.
-            drop(self.client.log.try_send(Input::Engine(EngineInput::Abandon { ticket: self.ticket })));
+            let hint = Input::Engine(EngineInput::Abandon { ticket: self.ticket });
+            if self.client.log.try_send(hint).is_err() {
+                tracing::debug!(ticket = self.ticket.0, "a poll that nobody waits for ends by itself");
+            }
         }
     }
 }

@@ -7,11 +7,20 @@
 //!                                engine, link)
 //! ```
 
+pub mod run;
 pub mod config;
+pub mod gateway;
 pub mod samples;
+pub mod pipeline;
 pub mod link;
+pub mod ingest;
 pub mod decode;
 pub mod mqtt;
 pub mod clock;
+pub mod client;
 pub mod worker;
+pub mod activities;
 pub mod uplink;
+pub mod control;
+pub mod cli;
+pub mod telemetry;
