@@ -122,15 +122,10 @@ pub(super) struct Size {
 impl Size {
     pub(super) const MAX: Self = Self { bytes: BATCH_BYTES_MAX, records: BATCH_RECORDS_MAX };
 
-    /// It was too large, or took too long.
-    pub(super) fn halve(&mut self) {
+    /// This batch was too large, took too long, or has something in it that is not right: half of it next time.
+    pub(super) fn halve(&mut self, batch: &Outgoing) {
         self.bytes = (self.bytes / 2).max(SIZE_BYTES_MIN);
-        self.records = (self.records / 2).max(1);
-    }
-
-    /// A batch of `records` was refused for what is in it: half of them, to find out which.
-    pub(super) fn bisect(&mut self, records: usize) {
-        self.records = (records / 2).max(1);
+        self.records = (batch.records / 2).max(1);
     }
 
     /// It went well.
@@ -147,17 +142,17 @@ mod tests {
     #[test]
     fn a_batch_shrinks_to_one_record_and_grows_back() {
         let mut size = Size::MAX;
+        let batch =
+            |records| Outgoing { last: 0, chain: Chain::START, records, full: true, sealed: Vec::new() };
+        size.halve(&batch(7));
+        assert_eq!(size.records, 3);
         for _ in 0..20 {
-            size.halve();
+            size.halve(&batch(size.records));
         }
         assert_eq!(size, Size { bytes: SIZE_BYTES_MIN, records: 1 });
         for _ in 0..20 {
             size.grow();
         }
         assert_eq!(size, Size::MAX);
-        size.bisect(7);
-        assert_eq!(size.records, 3);
-        size.bisect(1);
-        assert_eq!(size.records, 1);
     }
 }

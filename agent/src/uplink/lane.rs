@@ -89,28 +89,23 @@ impl<'a, H: Host> Sender<'a, H> {
             };
             let (delivery, ahead) = tokio::join!(self.deliver(&outgoing), ahead);
             let ahead = ahead?;
-            let ack = match delivery {
+            let (ack, asked) = match delivery {
                 Delivery::Taken(reply) => {
                     self.took(&outgoing, &reply);
-                    if reply.pause_ms > 0 {
-                        self.turns.rest(self.lane);
-                        let longest = self.parts.settings.patience.backoff_max;
-                        pause(Duration::from_millis(reply.pause_ms).min(longest)).await;
-                    }
-                    reply.ack
+                    (reply.ack, Duration::from_millis(reply.pause_ms))
                 }
-                Delivery::Elsewhere(expected) => expected,
+                Delivery::Elsewhere(expected) => (expected, Duration::ZERO),
                 Delivery::TooMuch(words) => {
-                    self.size.halve();
+                    self.size.halve(&outgoing);
                     self.hold(&words, Duration::ZERO).await;
                     continue;
                 }
                 Delivery::NotTaken(words) => {
                     // One record alone stays, and is tried again: a later release of the bridge may take it, and no
                     // other lane waits for it.
-                    self.parts.board.trouble(self.lane, &words);
+                    parts.board.trouble(self.lane, &words);
                     if outgoing.records > 1 {
-                        self.size.bisect(outgoing.records);
+                        self.size.halve(&outgoing);
                     } else {
                         self.hold(&words, Duration::ZERO).await;
                     }
@@ -120,12 +115,16 @@ impl<'a, H: Host> Sender<'a, H> {
             };
             let expected = (ack.ack, ack.chain) == (outgoing.last, outgoing.chain);
             let stands = if expected { ack.ack } else { self.compare(ack).await? };
-            self.parts.board.stands(self.lane, stands);
-            self.parts.host.acked(self.lane, ack.ack, ack.chain).await?;
+            parts.board.stands(self.lane, stands);
+            parts.host.acked(self.lane, ack.ack, ack.chain).await?;
             if stands > acked {
                 self.backoff.reset();
             } else {
                 self.hold("the bridge answers and does not move", Duration::ZERO).await;
+            }
+            if !asked.is_zero() {
+                self.turns.rest(self.lane);
+                pause(asked.min(parts.settings.patience.backoff_max)).await;
             }
             acked = stands;
             ready = ahead.filter(|_| expected);

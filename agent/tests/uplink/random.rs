@@ -1,0 +1,100 @@
+//! Faults by lot: whatever is drawn, everything committed arrives once, in order, with the right chain.
+//!
+//! `TIDEGATE_SEEDS=n` draws more lots, `TIDEGATE_SEED=n` repeats one.
+
+use std::env;
+use std::time::Duration;
+
+use tidegate::uplink::Patience;
+use tidegate_model::chance::Chance;
+use tidegate_model::lane::Lane;
+use tidegate_model::replication::Refusal;
+
+use crate::bridge::{Bridge, Fault};
+use crate::device::{Device, PATIENCE};
+use crate::http::Intake;
+
+#[tokio::test]
+async fn whatever_goes_wrong_everything_arrives_once() {
+    let number = |name: &str| env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let seeds = match number("TIDEGATE_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("TIDEGATE_SEEDS").unwrap_or(12),
+    };
+    for seed in seeds {
+        println!("seed {seed}");
+        let (device, bridge) = run(seed, false).await;
+        assert_eq!(bridge.check(&device), Ok(()), "TIDEGATE_SEED={seed}");
+    }
+}
+
+#[tokio::test]
+async fn a_bridge_that_takes_whatever_comes_is_caught_by_the_checker() {
+    // The planted fault: without its watermark a repeated batch is taken twice, and nothing else notices.
+    let (device, bridge) = run(3, true).await;
+    let wrong = bridge.check(&device).expect_err("batches were repeated");
+    assert!(wrong.contains("twice"), "{wrong}");
+}
+
+async fn run(seed: u64, trusting: bool) -> (Device, Bridge) {
+    let (bridge, server) = Bridge::start().await;
+    let device = Device::new();
+    let mut chance = Chance::new(seed);
+    if trusting {
+        bridge.trust();
+        bridge.plan(|_| Some(Fault::Repeated));
+    } else {
+        let mut lot = Chance::new(seed + 1_000);
+        bridge.plan(move |_| draw(&mut lot));
+        let mut lot = Chance::new(seed + 2_000);
+        bridge.plan_intake(move |_| match lot.below(20) {
+            0 => Intake::Close,
+            1 => Intake::Stall,
+            _ => Intake::All,
+        });
+    }
+    let patience = Patience { exchange: Duration::from_millis(150), ..PATIENCE };
+    let mut uplink = device.uplink(&server.url(), patience);
+    for _ in 0..6 {
+        for lane in Lane::ALL {
+            let records = usize::try_from(chance.below(40)).expect("below 40");
+            device.write(lane, records, 1 + u32::try_from(chance.below(5)).expect("below 5"), 200);
+        }
+        if chance.below(2) == 0 {
+            let lane = Lane::ALL[usize::try_from(chance.below(3)).expect("below 3")];
+            bridge.holds(lane, device.last(lane)).await;
+        }
+        if !trusting && chance.below(3) == 0 {
+            bridge.put_back(Lane::Control, 1);
+        }
+        if chance.below(3) == 0 {
+            uplink.stop().await;
+            uplink = device.uplink(&server.url(), patience);
+        }
+    }
+    // The storm is over.
+    bridge.plan(|_| None);
+    bridge.plan_intake(|_| Intake::All);
+    device.write(Lane::Control, 1, 1, 10);
+    bridge.holds_all(&device).await;
+    uplink.stop().await;
+    (device, bridge)
+}
+
+fn draw(lot: &mut Chance) -> Option<Fault> {
+    let busy = Refusal::Busy { retry_after_ms: 3 };
+    match lot.below(24) {
+        0 => Some(Fault::LostReply),
+        1 => Some(Fault::TruncatedReply),
+        2 => Some(Fault::GarbledReply),
+        3 => Some(Fault::Repeated),
+        4 => Some(Fault::StaleReply),
+        5 => Some(Fault::Bare(500, None)),
+        6 => Some(Fault::Bare(413, None)),
+        7 => Some(Fault::Refused(busy)),
+        8 => Some(Fault::Refused(Refusal::UnknownEpoch)),
+        9 => Some(Fault::Refused(Refusal::Malformed { reason: "a bad day".into() })),
+        10 => Some(Fault::Paused(2)),
+        _ => None,
+    }
+}
