@@ -126,9 +126,11 @@ impl Fleet {
     /// Gives up on the signals whose time is over.
     pub(crate) fn handle_deadline(&mut self, now: Timestamp) -> (Vec<Fact>, BTreeSet<DeviceId>) {
         let mut notes = Notes::default();
-        while let Some((_, device, seq)) = self.expiries.first().filter(|(at, _, _)| *at <= now).cloned() {
+        while let Some((expired_at, device, seq)) =
+            self.expiries.first().filter(|(at, _, _)| *at <= now).cloned()
+        {
             notes.rings.insert(device.clone());
-            self.note(now, Fact::SignalExpired { device, seq }, &mut notes);
+            self.note(now, Fact::SignalExpired { device, seq, expired_at }, &mut notes);
         }
         (notes.facts, notes.rings)
     }
@@ -178,13 +180,9 @@ impl Fleet {
                     self.expiries.insert((at, device.clone(), signal.seq));
                 }
             }
-            Fact::SignalExpired { device, seq } => {
-                let downlink = &mut self.device_mut(device)?.downlink;
-                let expiry = downlink.get_seq(*seq).and_then(|issued| issued.signal.expires_at);
-                downlink.take_expired(*seq, now);
-                if let Some(at) = expiry {
-                    self.expiries.remove(&(at, device.clone(), *seq));
-                }
+            Fact::SignalExpired { device, seq, expired_at } => {
+                self.device_mut(device)?.downlink.take_expired(*seq, now);
+                self.expiries.remove(&(*expired_at, device.clone(), *seq));
             }
         }
         Ok(())

@@ -205,10 +205,6 @@ impl DownlinkLog {
         self.ids.get(id).and_then(|seq| self.signals.get(seq))
     }
 
-    pub(crate) fn get_seq(&self, seq: SignalSeq) -> Option<&Issued> {
-        self.signals.get(&seq)
-    }
-
     /// Signals of which nothing is known yet.
     pub(crate) fn waiting(&self) -> usize {
         self.signals.len() - self.settled.len()

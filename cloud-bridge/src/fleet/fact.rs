@@ -11,7 +11,7 @@ use tidegate_model::id::{BootId, DeviceId, Epoch, RunId};
 use tidegate_model::lane::{Chain, Lane, LaneRecord};
 use tidegate_model::replication::GapReason;
 use tidegate_model::signal::{DownlinkSignal, SignalSeq};
-use tidegate_model::time::Stamp;
+use tidegate_model::time::{Stamp, Timestamp};
 
 /// Items of the samples lane that share a key, so that an export reads a bounded part of the archive at a time. A
 /// block is no larger ([`BLOCK_READINGS_MAX`](tidegate_model::limits::BLOCK_READINGS_MAX)), so that a reading is found
@@ -78,7 +78,7 @@ pub(crate) enum Fact {
     /// An operator's signal was taken for a device.
     SignalIssued { device: DeviceId, signal: DownlinkSignal },
     /// A signal's time is over and nothing is known of it; it is not offered any more.
-    SignalExpired { device: DeviceId, seq: SignalSeq },
+    SignalExpired { device: DeviceId, seq: SignalSeq, expired_at: Timestamp },
 }
 
 /// Why an epoch takes no more.

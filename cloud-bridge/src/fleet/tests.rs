@@ -404,6 +404,17 @@ fn a_signal_expires_when_no_receipt_came_in_time() {
 }
 
 #[test]
+fn what_has_an_outcome_does_not_wake_the_fleet_to_expire_it() {
+    let mut world = World::new();
+    for line in ["hello e1", "signal S for 10s", "write e1 receipt S applied"] {
+        world.play(line);
+    }
+    assert!(world.fleet.next_deadline().is_some());
+    world.play("send e1 control 1..1");
+    assert_eq!(world.fleet.next_deadline(), None);
+}
+
+#[test]
 fn a_receipt_that_comes_after_the_expiry_counts() {
     check(
         "
