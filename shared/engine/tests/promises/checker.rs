@@ -1,0 +1,375 @@
+//! The rules of history, written down a second time, from the outside: records in, complaints out.
+//!
+//! Knows nothing of how the engine comes to its records. `planted_faults` shows that it notices when one is wrong.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tidegate_engine::{Record, StateChange};
+use tidegate_model::event::{Event, HistoryBatch};
+use tidegate_model::id::{EventId, RunId};
+use tidegate_model::time::Timestamp;
+
+/// A rule that is broken, in words.
+pub(crate) type Broken = String;
+
+/// See the module.
+#[derive(Default)]
+pub(crate) struct Checker {
+    runs: BTreeMap<RunId, Seen>,
+}
+
+/// What was seen of a run.
+#[derive(Default)]
+struct Seen {
+    last: EventId,
+    time: Timestamp,
+    closed: bool,
+    task: Task,
+    previous_task_failed: bool,
+    /// Something came from outside since a workflow task was last started.
+    news: bool,
+    buffer: Vec<Event>,
+    timers: BTreeMap<EventId, String>,
+    activities: BTreeMap<EventId, Attempt>,
+    signal_request_ids: BTreeSet<String>,
+}
+
+#[derive(Default, Clone, Copy, PartialEq, Debug)]
+enum Task {
+    #[default]
+    None,
+    Scheduled(EventId),
+    Out {
+        scheduled: EventId,
+        started: EventId,
+    },
+    /// Out, and not in history.
+    TransientOut,
+}
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Attempt {
+    Waiting,
+    Out,
+}
+
+macro_rules! must {
+    ($holds:expr, $($rule:tt)*) => {
+        if !$holds {
+            return Err(format!($($rule)*));
+        }
+    };
+}
+
+impl Checker {
+    /// Reads one record.
+    pub(crate) fn take(&mut self, record: &Record) -> Result<(), Broken> {
+        match record {
+            Record::History(batch) => self.runs.entry(batch.run_id).or_default().take_batch(batch),
+            Record::State(change) => self.runs.entry(change.run_id()).or_default().take_change(change),
+        }
+    }
+
+    /// To be called when a step is over.
+    pub(crate) fn settled(&self) -> Result<(), Broken> {
+        for (run_id, seen) in &self.runs {
+            must!(
+                seen.buffer.is_empty() || seen.is_out() || seen.closed,
+                "run {run_id}: something waits in the buffer although no workflow task is out"
+            );
+            must!(
+                seen.closed || !seen.news || matches!(seen.task, Task::Scheduled(_)),
+                "run {run_id}: something is new, and no workflow task will see it"
+            );
+        }
+        Ok(())
+    }
+}
+
+/// What is pending in a run, as its history has it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Pending {
+    pub(crate) is_open: bool,
+    pub(crate) events: u64,
+    pub(crate) activities: usize,
+    pub(crate) timers: usize,
+}
+
+impl Checker {
+    pub(crate) fn pending(&self, run_id: RunId) -> Pending {
+        let seen = self.runs.get(&run_id).expect("a run that was seen");
+        let open = usize::from(!seen.closed);
+        Pending {
+            is_open: !seen.closed,
+            events: seen.last,
+            activities: seen.activities.len() * open,
+            timers: seen.timers.len() * open,
+        }
+    }
+}
+
+impl Seen {
+    fn is_out(&self) -> bool {
+        matches!(self.task, Task::Out { .. } | Task::TransientOut)
+    }
+
+    fn take_change(&mut self, change: &StateChange) -> Result<(), Broken> {
+        must!(self.last > 0 && !self.closed, "a change of a run that is not open");
+        match change {
+            StateChange::TransientTaskStarted { time, .. } => {
+                must!(
+                    self.task == Task::None && self.previous_task_failed,
+                    "a transient task follows a failure"
+                );
+                must!(*time >= self.time, "time goes back");
+                self.task = Task::TransientOut;
+            }
+            StateChange::TransientTaskEnded { .. } => {
+                must!(self.task == Task::TransientOut, "a transient task that was not out ends");
+                self.task = Task::None;
+            }
+            StateChange::Buffered { events, .. } => {
+                must!(self.is_out(), "events are buffered while no workflow task is out");
+                for event in events {
+                    self.take_outside(event)?;
+                }
+                self.buffer.extend(events.iter().cloned());
+            }
+            StateChange::StickyBound { .. } | StateChange::StickyReleased { .. } => {}
+            StateChange::ActivityStarted { scheduled_event_id, .. } => {
+                self.attempt(*scheduled_event_id, Attempt::Waiting, Attempt::Out)?;
+            }
+            StateChange::ActivityRetried { scheduled_event_id, .. } => {
+                self.attempt(*scheduled_event_id, Attempt::Out, Attempt::Waiting)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn attempt(&mut self, activity: EventId, from: Attempt, to: Attempt) -> Result<(), Broken> {
+        let attempt = self.activities.get_mut(&activity).ok_or(format!("activity {activity} is not open"))?;
+        must!(*attempt == from, "activity {activity} goes from {attempt:?} to {to:?}");
+        *attempt = to;
+        Ok(())
+    }
+
+    fn take_batch(&mut self, batch: &HistoryBatch) -> Result<(), Broken> {
+        must!(!batch.events.is_empty(), "an empty batch");
+        must!(batch.first_event_id == self.last + 1, "{} follows {}", batch.first_event_id, self.last);
+        must!(batch.event_time >= self.time, "time goes back");
+        self.time = batch.event_time;
+        let mut completed = None;
+        let mut flushed = Vec::new();
+        let mut canceled = BTreeSet::new();
+        for (id, event) in batch.numbered() {
+            must!(!self.closed, "{id} {} after the end", event.type_name());
+            must!(
+                (id == 1) == matches!(event, Event::WorkflowExecutionStarted(_)),
+                "{id} {}",
+                event.type_name()
+            );
+            if let Some(asked_by) = asked_by(event) {
+                must!(completed == Some(asked_by), "{id} {} is not right behind its task", event.type_name());
+            } else {
+                completed = None;
+            }
+            if let Event::WorkflowTaskCompleted { .. } = event {
+                completed = Some(id);
+            }
+            if let Event::TimerCanceled { started_event_id, .. } = event {
+                canceled.insert(*started_event_id);
+            }
+            if is_outside(event) {
+                must!(!self.is_out(), "{id} {} while a workflow task is out", event.type_name());
+                flushed.push(unnumbered(event));
+                if self.buffer.is_empty() {
+                    self.take_outside(event)?;
+                }
+                Self::check_started_of_end(batch, event)?;
+                self.news = true;
+            } else {
+                self.take_inside(id, event)?;
+            }
+        }
+        if !self.buffer.is_empty() && !self.is_out() {
+            let gone = |event: &Event| matches!(event, Event::TimerFired { started_event_id, .. } if canceled.contains(started_event_id));
+            let kept = self.buffer.drain(..).filter(|event| !gone(event));
+            let (ends, mut expected): (Vec<Event>, Vec<Event>) = kept.partition(is_end);
+            expected.extend(ends);
+            must!(expected == flushed, "what waited is flushed, all of it and in order");
+        }
+        self.last = batch.last_event_id();
+        Ok(())
+    }
+
+    /// What the workflow's own tasks and commands bring.
+    fn take_inside(&mut self, id: EventId, event: &Event) -> Result<(), Broken> {
+        match event {
+            Event::WorkflowExecutionStarted(_) => self.news = true,
+            Event::WorkflowExecutionCompleted { .. } => self.closed = true,
+            Event::WorkflowExecutionFailed { workflow_task_completed_event_id, .. } => {
+                self.closed = true;
+                // The engine itself ends the run, at a limit: what waits is lost.
+                if *workflow_task_completed_event_id == 0 {
+                    self.buffer.clear();
+                }
+            }
+            Event::WorkflowTaskScheduled { attempt, .. } => match self.task {
+                Task::None => self.task = Task::Scheduled(id),
+                Task::TransientOut => {
+                    must!(*attempt > 1, "the pair of a transient task says its attempt");
+                    self.task = Task::Scheduled(id);
+                }
+                Task::Scheduled(_) | Task::Out { .. } => return Err(format!("{id}: a second workflow task")),
+            },
+            Event::WorkflowTaskStarted { scheduled_event_id, .. } => {
+                must!(self.task == Task::Scheduled(*scheduled_event_id), "{id}: {:?} is started", self.task);
+                self.task = Task::Out { scheduled: *scheduled_event_id, started: id };
+                self.news = false;
+            }
+            Event::WorkflowTaskCompleted { scheduled_event_id, started_event_id, .. } => {
+                self.end_task(*scheduled_event_id, *started_event_id)?;
+                self.previous_task_failed = false;
+            }
+            Event::WorkflowTaskFailed { scheduled_event_id, started_event_id, .. }
+            | Event::WorkflowTaskTimedOut { scheduled_event_id, started_event_id, .. } => {
+                self.end_task(*scheduled_event_id, *started_event_id)?;
+                self.previous_task_failed = true;
+            }
+            Event::ActivityTaskScheduled(_) => {
+                self.activities.insert(id, Attempt::Waiting);
+            }
+            Event::TimerStarted { timer_id, .. } => {
+                must!(!self.timers.values().any(|open| open == timer_id), "{id}: a second timer {timer_id}");
+                self.timers.insert(id, timer_id.clone());
+            }
+            Event::TimerCanceled { timer_id, started_event_id, .. } => {
+                let waits =
+                    Event::TimerFired { timer_id: timer_id.clone(), started_event_id: *started_event_id };
+                let open = self.timers.remove(started_event_id);
+                must!(
+                    open.as_ref() == Some(timer_id) || self.buffer.contains(&waits),
+                    "{id}: {timer_id} is not open"
+                );
+            }
+            Event::ActivityTaskStarted { .. }
+            | Event::ActivityTaskCompleted { .. }
+            | Event::ActivityTaskFailed { .. }
+            | Event::ActivityTaskTimedOut { .. }
+            | Event::TimerFired { .. }
+            | Event::WorkflowExecutionSignaled { .. } => unreachable!("comes from outside"),
+        }
+        Ok(())
+    }
+
+    fn end_task(&mut self, scheduled: EventId, started: EventId) -> Result<(), Broken> {
+        let expected =
+            if started == 0 { Task::Scheduled(scheduled) } else { Task::Out { scheduled, started } };
+        must!(self.task == expected, "{expected:?} ends, but there is {:?}", self.task);
+        self.task = Task::None;
+        Ok(())
+    }
+
+    /// What comes from outside, when it comes: into the buffer or into history.
+    fn take_outside(&mut self, event: &Event) -> Result<(), Broken> {
+        match event {
+            Event::ActivityTaskStarted { scheduled_event_id, .. } => {
+                let attempt = self.activities.get(scheduled_event_id);
+                must!(
+                    attempt == Some(&Attempt::Out),
+                    "activity {scheduled_event_id} is started, but {attempt:?}"
+                );
+            }
+            Event::ActivityTaskCompleted { scheduled_event_id, .. }
+            | Event::ActivityTaskFailed { scheduled_event_id, .. }
+            | Event::ActivityTaskTimedOut { scheduled_event_id, .. } => {
+                let attempt = self.activities.remove(scheduled_event_id);
+                must!(attempt == Some(Attempt::Out), "activity {scheduled_event_id} ends, but {attempt:?}");
+            }
+            Event::TimerFired { timer_id, started_event_id } => {
+                let open = self.timers.remove(started_event_id);
+                must!(open.as_ref() == Some(timer_id), "timer {timer_id} fires, but is not open");
+            }
+            Event::WorkflowExecutionSignaled { request_id, .. } => {
+                let is_new = request_id.is_empty() || self.signal_request_ids.insert(request_id.clone());
+                must!(is_new, "signal {request_id} is applied twice");
+            }
+            Event::WorkflowExecutionStarted(_)
+            | Event::WorkflowExecutionCompleted { .. }
+            | Event::WorkflowExecutionFailed { .. }
+            | Event::WorkflowTaskScheduled { .. }
+            | Event::WorkflowTaskStarted { .. }
+            | Event::WorkflowTaskCompleted { .. }
+            | Event::WorkflowTaskTimedOut { .. }
+            | Event::WorkflowTaskFailed { .. }
+            | Event::ActivityTaskScheduled(_)
+            | Event::TimerStarted { .. }
+            | Event::TimerCanceled { .. } => {
+                return Err(format!("{} does not come from outside", event.type_name()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The end of an activity refers to its start, in the same batch.
+    fn check_started_of_end(batch: &HistoryBatch, event: &Event) -> Result<(), Broken> {
+        let (Event::ActivityTaskCompleted { scheduled_event_id, started_event_id, .. }
+        | Event::ActivityTaskFailed { scheduled_event_id, started_event_id, .. }
+        | Event::ActivityTaskTimedOut { scheduled_event_id, started_event_id, .. }) = event
+        else {
+            return Ok(());
+        };
+        let refers = batch.numbered().find(|(id, _)| id == started_event_id).is_some_and(|(_, started)| {
+            matches!(started, Event::ActivityTaskStarted { scheduled_event_id: of, .. } if of == scheduled_event_id)
+        });
+        must!(refers, "the end of activity {scheduled_event_id} refers to {started_event_id}, not its start");
+        Ok(())
+    }
+}
+
+/// The workflow task whose command an event comes from.
+fn asked_by(event: &Event) -> Option<EventId> {
+    if let Event::ActivityTaskScheduled(scheduled) = event {
+        Some(scheduled.workflow_task_completed_event_id)
+    } else if let Event::TimerStarted { workflow_task_completed_event_id, .. }
+    | Event::TimerCanceled { workflow_task_completed_event_id, .. }
+    | Event::WorkflowExecutionCompleted { workflow_task_completed_event_id, .. }
+    | Event::WorkflowExecutionFailed { workflow_task_completed_event_id, .. } = event
+    {
+        // 0 where the engine itself ends the run.
+        Some(*workflow_task_completed_event_id).filter(|id| *id != 0)
+    } else {
+        None
+    }
+}
+
+fn is_end(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::ActivityTaskCompleted { .. }
+            | Event::ActivityTaskFailed { .. }
+            | Event::ActivityTaskTimedOut { .. }
+    )
+}
+
+fn is_outside(event: &Event) -> bool {
+    let others = matches!(
+        event,
+        Event::ActivityTaskStarted { .. }
+            | Event::TimerFired { .. }
+            | Event::WorkflowExecutionSignaled { .. }
+    );
+    others || is_end(event)
+}
+
+/// As it was before it had an id, and those it refers to had.
+fn unnumbered(event: &Event) -> Event {
+    let mut event = event.clone();
+    if let Event::ActivityTaskCompleted { started_event_id, .. }
+    | Event::ActivityTaskFailed { started_event_id, .. }
+    | Event::ActivityTaskTimedOut { started_event_id, .. } = &mut event
+    {
+        *started_event_id = 0;
+    }
+    event
+}

@@ -1,0 +1,179 @@
+//! Golden bytes: what a released gateway has on its disk.
+//!
+//! A file that no longer matches means that a stored state is no longer understood. Where that is meant,
+//! `TIDEGATE_GOLDEN=write cargo test -p tidegate-engine --test promises golden` writes them anew, and the commit says
+//! why.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{env, fs};
+
+use tidegate_engine::{Engine, Record, StateChange, StickyAttributes};
+use tidegate_model::codec;
+use tidegate_model::event::Event;
+use tidegate_model::id::{RunId, TaskQueue};
+use tidegate_model::payload::{Failure, Payload};
+use tidegate_model::time::Timestamp;
+
+use crate::script::Stage;
+
+#[test]
+fn every_stored_form_is_what_it_was() {
+    let is_to_be_written = env::var_os("TIDEGATE_GOLDEN").is_some_and(|wish| wish == "write");
+    for (name, bytes) in samples() {
+        let file = folder().join(format!("{name}.hex"));
+        if is_to_be_written {
+            fs::write(&file, to_hex(&bytes)).expect("the golden folder is writable");
+        }
+        let golden = fs::read_to_string(&file).unwrap_or_else(|error| {
+            panic!("{}: {error}. A new form? Write it with TIDEGATE_GOLDEN=write", file.display())
+        });
+        assert_eq!(to_hex(&bytes), golden, "{name} is written differently from before");
+        assert_eq!(reread(&name, &from_hex(&golden)), bytes, "{name} is not read back as it was");
+    }
+}
+
+#[test]
+fn every_golden_file_has_a_sample() {
+    let files: BTreeSet<String> = fs::read_dir(folder())
+        .expect("the golden folder")
+        .map(|entry| entry.expect("a readable folder").file_name().to_string_lossy().into_owned())
+        .collect();
+    let names: BTreeSet<String> = samples().into_iter().map(|(name, _)| format!("{name}.hex")).collect();
+    assert_eq!(files, names);
+}
+
+fn samples() -> Vec<(String, Vec<u8>)> {
+    let mut samples: Vec<(String, Vec<u8>)> =
+        changes().into_iter().map(|change| (name(&change), codec::to_cbor(&Record::State(change)))).collect();
+    samples.push((String::from("snapshot-empty"), Engine::new().snapshot()));
+    samples.push((String::from("snapshot"), full_of_life()));
+    samples
+}
+
+fn reread(name: &str, bytes: &[u8]) -> Vec<u8> {
+    if name.starts_with("snapshot") {
+        Engine::restore(bytes).expect("a stored snapshot is understood").snapshot()
+    } else {
+        let record: Record = codec::from_cbor(bytes).expect("a stored record is understood");
+        codec::to_cbor(&record)
+    }
+}
+
+fn name(change: &StateChange) -> String {
+    String::from(match change {
+        StateChange::TransientTaskStarted { .. } => "change-transient_task_started",
+        StateChange::TransientTaskEnded { .. } => "change-transient_task_ended",
+        StateChange::Buffered { .. } => "change-buffered",
+        StateChange::StickyBound { .. } => "change-sticky_bound",
+        StateChange::StickyReleased { .. } => "change-sticky_released",
+        StateChange::ActivityStarted { .. } => "change-activity_started",
+        StateChange::ActivityRetried { .. } => "change-activity_retried",
+    })
+}
+
+/// One of each.
+fn changes() -> Vec<StateChange> {
+    let run_id = RunId::from_u128(0x019b_76da_a800_7000_8000_0000_0000_0001);
+    let time = Timestamp::from_micros(1_767_225_600_123_456);
+    let identity = String::from("worker@gw-1");
+    let request_id = String::from("00c0ffee00c0ffee");
+    vec![
+        StateChange::TransientTaskStarted {
+            run_id,
+            time,
+            identity: identity.clone(),
+            request_id: request_id.clone(),
+        },
+        StateChange::TransientTaskEnded { run_id, time },
+        StateChange::Buffered {
+            run_id,
+            events: vec![
+                Event::ActivityTaskStarted {
+                    scheduled_event_id: 5,
+                    identity: identity.clone(),
+                    request_id: request_id.clone(),
+                    attempt: 2,
+                    last_failure: Some(Failure::application("no answer", "Unreachable", false)),
+                },
+                Event::ActivityTaskCompleted {
+                    result: vec![Payload::json("21.5")],
+                    scheduled_event_id: 5,
+                    started_event_id: 0,
+                    identity: identity.clone(),
+                },
+            ],
+        },
+        StateChange::StickyBound {
+            run_id,
+            sticky: StickyAttributes {
+                task_queue: TaskQueue::new("worker@gw-1:sticky").expect("a queue"),
+                schedule_to_start_timeout: Duration::from_secs(10),
+            },
+            identity: identity.clone(),
+        },
+        StateChange::StickyReleased { run_id },
+        StateChange::ActivityStarted { run_id, scheduled_event_id: 5, time, identity, request_id },
+        StateChange::ActivityRetried {
+            run_id,
+            scheduled_event_id: 5,
+            due: time,
+            failure: Failure::application("no answer", "Unreachable", false),
+        },
+    ]
+}
+
+/// The snapshot of an engine with something of everything in it.
+fn full_of_life() -> Vec<u8> {
+    let mut stage = Stage::new();
+    let program = [
+        "start closed request=c",
+        "poll q",
+        "complete closed: finish",
+        "start waiting request=w",
+        "start failing queue=f task-timeout=4s",
+        "poll f",
+        "fail failing",
+        "poll f",
+        "start busy queue=b size=20",
+        "poll b",
+        "poll s",
+        "complete busy sticky=s: activity out; activity back-off never=Kind; activity new; timer t 90s; timer u 1s",
+        "poll activity b as bob",
+        "poll activity b as bob",
+        "failed back-off oops",
+        "signal busy go request=r",
+        "wait 2s",
+        "signal busy again request=s",
+    ];
+    for line in program {
+        stage.run(line);
+    }
+    stage.world.engine.snapshot()
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+}
+
+fn to_hex(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for line in bytes.chunks(32) {
+        for byte in line {
+            write!(text, "{byte:02x}").expect("a string takes everything");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn from_hex(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text
+        .chars()
+        .filter_map(|c| c.to_digit(16))
+        .map(|digit| u8::try_from(digit).expect("a digit"))
+        .collect();
+    digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect()
+}

@@ -1,0 +1,24 @@
+//! The engine's promises, each a test under its name.
+//!
+//! Most are transcripts: lines that begin with `>` are done to an engine with a clock of its own, the others are what
+//! must come of it (`script`). Whatever is done here is also done to a second engine from the records alone, compared
+//! with it, and read by a checker that knows the rules of history and nothing of the engine (`world`, `checker`).
+
+mod checker;
+mod world;
+mod script;
+
+mod start;
+mod workflow_task;
+mod buffer;
+mod sticky;
+mod activity;
+mod timer;
+mod signal;
+mod workers;
+mod polls;
+mod limits;
+mod visibility;
+mod golden;
+mod random_programs;
+mod planted_faults;

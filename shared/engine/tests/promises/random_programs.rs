@@ -1,0 +1,406 @@
+//! Random programs of all operations, with the process killed after every step: what was on disk is all there is, and
+//! it is enough.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+use tidegate_engine::{
+    ActivityTaskToken, Command, Effect, Engine, Input, Reply, Request, RunStatus, ScheduleActivity,
+    StartWorkflow, StickyAttributes, Ticket, WorkflowTaskToken,
+};
+use tidegate_model::event::WorkflowTaskFailedCause;
+use tidegate_model::id::{Namespace, TaskQueue, WorkflowId};
+use tidegate_model::payload::{Failure, Header, RetryPolicy};
+
+use crate::checker::Pending;
+use crate::world::{Decided, Replies, World, decided, replay};
+
+/// Something that can happen. Small numbers, so that ids meet each other.
+#[derive(Debug, Clone)]
+enum Happening {
+    Start {
+        workflow: u8,
+        request: u8,
+    },
+    Signal {
+        workflow: u8,
+        request: u8,
+    },
+    PollWorkflow {
+        queue: u8,
+        worker: u8,
+    },
+    PollActivity {
+        worker: u8,
+    },
+    /// Any token ever handed out, the youngest the likeliest.
+    Complete {
+        token: Token,
+        commands: Vec<Asked>,
+        sticky: Option<u8>,
+        worker: u8,
+    },
+    FailTask {
+        token: Token,
+    },
+    ActivityDone {
+        token: Token,
+    },
+    ActivityFailed {
+        token: Token,
+        is_final: bool,
+    },
+    Abandon {
+        poll: Index,
+    },
+    Shutdown {
+        worker: u8,
+    },
+    Wait {
+        millis: u64,
+    },
+    PowerOff {
+        millis: u64,
+    },
+    Crash,
+}
+
+#[derive(Debug, Clone)]
+enum Asked {
+    Activity { id: u8, attempts: u32 },
+    Timer { id: u8, seconds: u64 },
+    Cancel { id: u8 },
+    Finish,
+    Fail,
+}
+
+#[derive(Debug, Clone)]
+enum Token {
+    Youngest,
+    Any(Index),
+}
+
+impl Token {
+    fn of<'a, T>(&self, tokens: &'a [T]) -> Option<&'a T> {
+        match self {
+            Self::Youngest => tokens.last(),
+            Self::Any(index) => (!tokens.is_empty()).then(|| index.get(tokens)),
+        }
+    }
+}
+
+fn token() -> impl Strategy<Value = Token> {
+    prop_oneof![4 => Just(Token::Youngest), 1 => any::<Index>().prop_map(Token::Any)]
+}
+
+fn asked() -> impl Strategy<Value = Asked> {
+    prop_oneof![
+        4 => (0..3_u8, 0..3_u32).prop_map(|(id, attempts)| Asked::Activity { id, attempts }),
+        4 => (0..3_u8, 0..4_u64).prop_map(|(id, seconds)| Asked::Timer { id, seconds }),
+        2 => (0..3_u8).prop_map(|id| Asked::Cancel { id }),
+        1 => Just(Asked::Finish),
+        1 => Just(Asked::Fail),
+    ]
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    prop_oneof![
+        2 => (0..2_u8, 0..3_u8).prop_map(|(workflow, request)| Happening::Start { workflow, request }),
+        4 => (0..2_u8, 0..6_u8).prop_map(|(workflow, request)| Happening::Signal { workflow, request }),
+        6 => (0..3_u8, 0..2_u8).prop_map(|(queue, worker)| Happening::PollWorkflow { queue, worker }),
+        3 => (0..2_u8).prop_map(|worker| Happening::PollActivity { worker }),
+        6 => (token(), prop::collection::vec(asked(), 0..4), prop::option::of(1..3_u8), 0..2_u8).prop_map(
+            |(token, commands, sticky, worker)| Happening::Complete { token, commands, sticky, worker }
+        ),
+        1 => token().prop_map(|token| Happening::FailTask { token }),
+        2 => token().prop_map(|token| Happening::ActivityDone { token }),
+        2 => (token(), any::<bool>())
+            .prop_map(|(token, is_final)| Happening::ActivityFailed { token, is_final }),
+        1 => any::<Index>().prop_map(|poll| Happening::Abandon { poll }),
+        1 => (0..2_u8).prop_map(|worker| Happening::Shutdown { worker }),
+        3 => (0..12_000_u64).prop_map(|millis| Happening::Wait { millis }),
+        1 => (0..40_000_u64).prop_map(|millis| Happening::PowerOff { millis }),
+        1 => Just(Happening::Crash),
+    ]
+}
+
+/// A world in which things happen, and what is known of it outside the engine.
+struct Random {
+    world: World,
+    workflow_tasks: Vec<WorkflowTaskToken>,
+    activities: Vec<ActivityTaskToken>,
+    polls: Vec<Ticket>,
+    /// A snapshot taken on the way, and how many records it has in it.
+    snapshot: (Vec<u8>, usize),
+}
+
+impl Random {
+    fn new() -> Self {
+        let world = World::new(7);
+        let snapshot = (world.engine.snapshot(), 0);
+        Self { world, workflow_tasks: Vec::new(), activities: Vec::new(), polls: Vec::new(), snapshot }
+    }
+
+    fn happen(&mut self, happening: &Happening) {
+        if let Some(request) = self.request(happening) {
+            self.compare_fresh_processes(&request);
+            let is_poll = matches!(
+                request,
+                Request::PollWorkflowTaskQueue { .. } | Request::PollActivityTaskQueue { .. }
+            );
+            let (ticket, replies) = self.world.request(request);
+            if is_poll {
+                self.polls.push(ticket);
+            }
+            self.take(replies);
+            return;
+        }
+        match happening {
+            Happening::Abandon { poll } if !self.polls.is_empty() => {
+                let ticket = *poll.get(&self.polls);
+                let replies = self.world.abandon(ticket);
+                self.take(replies);
+            }
+            Happening::Wait { millis } => {
+                let replies = self.world.wait(Duration::from_millis(*millis));
+                self.take(replies);
+            }
+            Happening::PowerOff { millis } => {
+                self.polls.clear();
+                let replies = self.world.power_off(Duration::from_millis(*millis));
+                self.take(replies);
+            }
+            Happening::Crash => {
+                self.polls.clear();
+                self.world.crash();
+                self.snapshot = (self.world.engine.snapshot(), self.world.records.len());
+            }
+            Happening::Start { .. }
+            | Happening::Signal { .. }
+            | Happening::PollWorkflow { .. }
+            | Happening::PollActivity { .. }
+            | Happening::Complete { .. }
+            | Happening::FailTask { .. }
+            | Happening::ActivityDone { .. }
+            | Happening::ActivityFailed { .. }
+            | Happening::Abandon { .. }
+            | Happening::Shutdown { .. } => {}
+        }
+    }
+
+    fn take(&mut self, replies: Replies) {
+        for (ticket, reply) in replies {
+            self.polls.retain(|waiting| *waiting != ticket);
+            match reply {
+                Ok(Reply::WorkflowTask(Some(task))) => self.workflow_tasks.push(task.token),
+                Ok(Reply::ActivityTask(Some(task))) => self.activities.push(task.token),
+                Ok(
+                    Reply::Started { .. }
+                    | Reply::Signaled { .. }
+                    | Reply::WorkflowTask(None)
+                    | Reply::ActivityTask(None)
+                    | Reply::Done
+                    | Reply::Described(_)
+                    | Reply::Listed(_),
+                )
+                | Err(_) => {}
+            }
+        }
+    }
+
+    /// Three processes that begin here, from a snapshot, from all records, and from an older snapshot and the records
+    /// since, decide the same on the same input.
+    fn compare_fresh_processes(&self, request: &Request) {
+        let world = &self.world;
+        let (older, known) = &self.snapshot;
+        let older = Engine::restore(older).expect("an engine reads its own snapshot");
+        let engines = [
+            Engine::restore(&world.engine.snapshot()).expect("an engine reads its own snapshot"),
+            replay(Engine::new(), &world.records),
+            replay(older, &world.records[*known..]),
+        ];
+        let [a, b, c] = engines.map(|mut engine| {
+            assert_eq!(engine.snapshot(), world.engine.snapshot());
+            let mut chance = world.chance.clone();
+            let due = decided(&mut engine, world.now, &mut chance, Engine::handle_deadline);
+            let poll = Input::Request { ticket: Ticket(1_000_000), request: poll_workflow(0, 1) };
+            let polled =
+                decided(&mut engine, world.now, &mut chance, |engine, step| engine.handle(step, poll));
+            let input = Input::Request { ticket: Ticket(1_000_001), request: request.clone() };
+            let asked =
+                decided(&mut engine, world.now, &mut chance, |engine, step| engine.handle(step, input));
+            (due, polled, asked, engine.snapshot(), engine.next_deadline())
+        });
+        assert_eq!(a, b, "from a snapshot and from all records");
+        assert_eq!(b, c, "from all records and from an older snapshot with the rest");
+    }
+
+    /// What the engine says is pending is what history says.
+    fn compare_with_history(&mut self) {
+        let input = Input::Request {
+            ticket: Ticket(1_000_002),
+            request: Request::ListWorkflowExecutions { limit: usize::MAX },
+        };
+        let Decided { records, effects } =
+            decided(&mut self.world.engine, self.world.now, &mut self.world.chance, |engine, step| {
+                engine.handle(step, input);
+            });
+        assert_eq!(records, []);
+        let [Effect::Reply { reply: Ok(Reply::Listed(summaries)), .. }] = &effects[..] else {
+            panic!("a list is a list, not {effects:?}");
+        };
+        for summary in summaries {
+            let said = Pending {
+                is_open: summary.status == RunStatus::Running,
+                events: summary.history_length,
+                activities: summary.pending_activities as usize,
+                timers: summary.pending_timers as usize,
+            };
+            assert_eq!(said, self.world.checker.pending(summary.run_id));
+        }
+        assert_eq!(summaries.len(), self.world.histories.len(), "every run is listed once");
+    }
+
+    fn request(&self, happening: &Happening) -> Option<Request> {
+        Some(match happening {
+            Happening::Start { workflow, request } => {
+                Request::StartWorkflowExecution(start(*workflow, *request))
+            }
+            Happening::Signal { workflow, request } => signal(*workflow, *request),
+            Happening::PollWorkflow { queue, worker } => poll_workflow(*queue, *worker),
+            Happening::PollActivity { worker } => Request::PollActivityTaskQueue {
+                namespace: namespace(),
+                task_queue: task_queue(0),
+                identity: identity(*worker),
+            },
+            Happening::Complete { token, commands, sticky, worker } => {
+                Request::RespondWorkflowTaskCompleted {
+                    token: token.of(&self.workflow_tasks)?.clone(),
+                    commands: commands.iter().map(command).collect(),
+                    identity: identity(*worker),
+                    sticky: sticky.map(|queue| StickyAttributes {
+                        task_queue: task_queue(queue),
+                        schedule_to_start_timeout: Duration::from_secs(3),
+                    }),
+                    sdk_metadata: None,
+                }
+            }
+            Happening::FailTask { token } => Request::RespondWorkflowTaskFailed {
+                token: token.of(&self.workflow_tasks)?.clone(),
+                cause: WorkflowTaskFailedCause::NonDeterministicError,
+                failure: Failure::application("a bug", "Bug", false),
+                identity: identity(0),
+            },
+            Happening::ActivityDone { token } => Request::RespondActivityTaskCompleted {
+                token: token.of(&self.activities)?.clone(),
+                result: Vec::new(),
+                identity: identity(0),
+            },
+            Happening::ActivityFailed { token, is_final } => Request::RespondActivityTaskFailed {
+                token: token.of(&self.activities)?.clone(),
+                failure: Failure::application("no", "No", *is_final),
+                identity: identity(0),
+            },
+            Happening::Shutdown { worker } => Request::ShutdownWorker { identity: identity(*worker) },
+            Happening::Abandon { .. }
+            | Happening::Wait { .. }
+            | Happening::PowerOff { .. }
+            | Happening::Crash => return None,
+        })
+    }
+}
+
+fn start(workflow: u8, request: u8) -> StartWorkflow {
+    StartWorkflow {
+        namespace: namespace(),
+        workflow_id: workflow_id(workflow),
+        workflow_type: String::from("random"),
+        task_queue: task_queue(0),
+        input: Vec::new(),
+        workflow_task_timeout: None,
+        identity: String::from("caller"),
+        request_id: request_id(request),
+        header: Header::new(),
+        memo: Header::new(),
+        search_attributes: Header::new(),
+    }
+}
+
+fn signal(workflow: u8, request: u8) -> Request {
+    Request::SignalWorkflowExecution {
+        namespace: namespace(),
+        workflow_id: workflow_id(workflow),
+        run_id: None,
+        signal_name: String::from("go"),
+        input: Vec::new(),
+        identity: String::from("caller"),
+        request_id: request_id(request),
+        header: Header::new(),
+    }
+}
+
+fn poll_workflow(queue: u8, worker: u8) -> Request {
+    Request::PollWorkflowTaskQueue {
+        namespace: namespace(),
+        task_queue: task_queue(queue),
+        identity: identity(worker),
+    }
+}
+
+fn command(asked: &Asked) -> Command {
+    match asked {
+        Asked::Activity { id, attempts } => Command::ScheduleActivityTask(ScheduleActivity {
+            activity_id: format!("a{id}"),
+            activity_type: String::from("random"),
+            task_queue: None,
+            input: Vec::new(),
+            start_to_close_timeout: Duration::from_secs(5),
+            retry_policy: Some(RetryPolicy { maximum_attempts: *attempts, ..RetryPolicy::default() }),
+            header: Header::new(),
+        }),
+        Asked::Timer { id, seconds } => Command::StartTimer {
+            timer_id: format!("t{id}"),
+            start_to_fire_timeout: Duration::from_secs(*seconds),
+        },
+        Asked::Cancel { id } => Command::CancelTimer { timer_id: format!("t{id}") },
+        Asked::Finish => Command::CompleteWorkflowExecution { result: Vec::new() },
+        Asked::Fail => Command::FailWorkflowExecution { failure: Failure::application("no", "No", false) },
+    }
+}
+
+fn namespace() -> Namespace {
+    Namespace::new("default").expect("a namespace")
+}
+
+fn workflow_id(n: u8) -> WorkflowId {
+    WorkflowId::new(format!("w{n}")).expect("a workflow id")
+}
+
+/// 0 is the normal queue, the others are sticky.
+fn task_queue(n: u8) -> TaskQueue {
+    TaskQueue::new(format!("q{n}")).expect("a queue")
+}
+
+fn identity(n: u8) -> String {
+    format!("worker-{n}")
+}
+
+/// 0 is none.
+fn request_id(n: u8) -> String {
+    if n == 0 { String::new() } else { format!("r{n}") }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_on_disk_is_all_a_process_needs(happenings in prop::collection::vec(happening(), 1..80)) {
+        let mut random = Random::new();
+        random.happen(&Happening::Start { workflow: 0, request: 1 });
+        for happening in &happenings {
+            random.happen(happening);
+            random.compare_with_history();
+        }
+    }
+}

@@ -1,0 +1,499 @@
+//! The language of the transcripts.
+//!
+//! ```text
+//! > start w [queue=q] [request=r] [task-timeout=5s]
+//! > signal w name [request=r] [run=other] [size=1000]
+//! > poll q as alice                         a workflow task
+//! > poll activity q as alice
+//! > abandon alice                           her oldest waiting poll
+//! > complete w [sticky=s] [sticky-timeout=5s] [as alice]: command; command; …
+//!       activity a [queue=q] [timeout=30s] [attempts=n] [first=1s] [times=2] [longest=9s] [never=Kind] [size=n]
+//!       timer t 10s · cancel t · finish [size=n] · fail text
+//! > fail w                                  the worker's own failure
+//! > done a [size=n]    > failed a text [kind=Kind] [final] [after=5s]
+//! > shutdown alice · wait 10s · off 30d · crash
+//! > history w · describe w · list [n] · deadline
+//! ```
+//! A task is answered with the token handed out last for its workflow or activity; `w~1` is the one before.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use tidegate_engine::{
+    ActivityTaskToken, Command, HistoryPart, Refusal, Reply, Request, RunSummary, ScheduleActivity,
+    StartWorkflow, StickyAttributes, Ticket, WorkflowTaskToken,
+};
+use tidegate_model::event::{Event, WorkflowTaskFailedCause};
+use tidegate_model::id::{Namespace, RunId, TaskQueue, WorkflowId};
+use tidegate_model::payload::{Failure, FailureInfo, Header, Payload, Payloads, RetryPolicy};
+
+use crate::world::{Replies, World};
+
+/// Does what a transcript says and compares what comes of it.
+#[track_caller]
+pub(crate) fn check(transcript: &str) {
+    let expected: Vec<&str> = transcript.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let mut stage = Stage::new();
+    let mut actual = String::new();
+    for command in expected.iter().filter(|line| line.starts_with('>')) {
+        writeln!(actual, "{command}").expect("a string takes everything");
+        for line in stage.run(command.trim_start_matches('>').trim()) {
+            writeln!(actual, "{line}").expect("a string takes everything");
+        }
+    }
+    let expected = expected.join("\n") + "\n";
+    assert!(actual == expected, "what came of it:\n{actual}\nwhat should:\n{expected}");
+}
+
+/// A world with names for what is in it.
+pub(crate) struct Stage {
+    pub(crate) world: World,
+    /// Who waits.
+    polls: BTreeMap<Ticket, String>,
+    runs: BTreeMap<String, RunId>,
+    workflow_tasks: BTreeMap<String, Vec<WorkflowTaskToken>>,
+    activities: BTreeMap<String, Vec<ActivityTaskToken>>,
+}
+
+impl Stage {
+    pub(crate) fn new() -> Self {
+        Self {
+            world: World::new(1),
+            polls: BTreeMap::new(),
+            runs: BTreeMap::new(),
+            workflow_tasks: BTreeMap::new(),
+            activities: BTreeMap::new(),
+        }
+    }
+
+    /// Does one line; gives what came of it.
+    pub(crate) fn run(&mut self, line: &str) -> Vec<String> {
+        let words = Words::of(line);
+        match words.verb() {
+            "start" => self.start(&words),
+            "signal" => self.signal(&words),
+            "poll" => self.poll(&words),
+            "abandon" => self.abandon(words.at(1)),
+            "complete" => self.complete(line),
+            "fail" => self.fail(&words),
+            "done" | "failed" => self.answer_activity(&words),
+            "shutdown" => self.request(Request::ShutdownWorker { identity: words.at(1).to_owned() }),
+            "wait" => {
+                let replies = self.world.wait(duration(words.at(1)));
+                self.render(replies)
+            }
+            "off" => {
+                self.polls.clear();
+                let replies = self.world.power_off(duration(words.at(1)));
+                self.render(replies)
+            }
+            "crash" => {
+                self.polls.clear();
+                self.world.crash();
+                Vec::new()
+            }
+            "history" => self.history(words.at(1)),
+            "describe" => self.request(Request::DescribeWorkflowExecution {
+                namespace: namespace(),
+                workflow_id: workflow_id(words.at(1)),
+                run_id: None,
+            }),
+            "list" => {
+                let limit = words.get(1).map_or(10, |n| n.parse().expect("a number"));
+                self.request(Request::ListWorkflowExecutions { limit })
+            }
+            "deadline" => vec![self.deadline()],
+            other => panic!("the language has no verb {other:?}"),
+        }
+    }
+
+    pub(crate) fn run_id(&self, workflow: &str) -> RunId {
+        *self.runs.get(workflow).expect("a workflow that was started")
+    }
+
+    fn start(&mut self, words: &Words<'_>) -> Vec<String> {
+        let (own, replies) = self.world.request(Request::StartWorkflowExecution(start(words)));
+        for (ticket, reply) in &replies {
+            if let Ok(Reply::Started { run_id, .. }) = reply
+                && *ticket == own
+            {
+                self.runs.insert(words.at(1).to_owned(), *run_id);
+            }
+        }
+        self.render_all(own, replies)
+    }
+
+    fn signal(&mut self, words: &Words<'_>) -> Vec<String> {
+        self.request(Request::SignalWorkflowExecution {
+            namespace: namespace(),
+            workflow_id: workflow_id(words.at(1)),
+            run_id: words.value("run").map(|workflow| self.run_id(workflow)),
+            signal_name: words.at(2).to_owned(),
+            input: payloads(words.value("size")),
+            identity: String::from("caller"),
+            request_id: words.value("request").unwrap_or_default().to_owned(),
+            header: Header::new(),
+        })
+    }
+
+    fn poll(&mut self, words: &Words<'_>) -> Vec<String> {
+        let identity = words.identity().to_owned();
+        let request = if words.at(1) == "activity" {
+            Request::PollActivityTaskQueue {
+                namespace: namespace(),
+                task_queue: queue(words.at(2)),
+                identity: identity.clone(),
+            }
+        } else {
+            Request::PollWorkflowTaskQueue {
+                namespace: namespace(),
+                task_queue: queue(words.at(1)),
+                identity: identity.clone(),
+            }
+        };
+        let (ticket, replies) = self.world.request(request);
+        self.polls.insert(ticket, identity);
+        self.render(replies)
+    }
+
+    fn abandon(&mut self, who: &str) -> Vec<String> {
+        let ticket = *self.polls.iter().find(|(_, name)| *name == who).expect("a poll that waits").0;
+        self.polls.remove(&ticket);
+        let replies = self.world.abandon(ticket);
+        self.render(replies)
+    }
+
+    fn complete(&mut self, line: &str) -> Vec<String> {
+        let (head, commands) = line.split_once(':').expect("complete <workflow>: commands");
+        let words = Words::of(head);
+        let sticky = words.value("sticky").map(|name| StickyAttributes {
+            task_queue: queue(name),
+            schedule_to_start_timeout: words.value("sticky-timeout").map_or(Duration::ZERO, duration),
+        });
+        let commands =
+            commands.split(';').map(str::trim).filter(|text| !text.is_empty()).map(command).collect();
+        self.request(Request::RespondWorkflowTaskCompleted {
+            token: named(&self.workflow_tasks, words.at(1)),
+            commands,
+            identity: words.identity().to_owned(),
+            sticky,
+            sdk_metadata: None,
+        })
+    }
+
+    fn fail(&mut self, words: &Words<'_>) -> Vec<String> {
+        self.request(Request::RespondWorkflowTaskFailed {
+            token: named(&self.workflow_tasks, words.at(1)),
+            cause: WorkflowTaskFailedCause::WorkflowWorkerUnhandledFailure,
+            failure: Failure::application("a bug", "Bug", false),
+            identity: words.identity().to_owned(),
+        })
+    }
+
+    fn answer_activity(&mut self, words: &Words<'_>) -> Vec<String> {
+        let token = named(&self.activities, words.at(1));
+        let identity = words.identity().to_owned();
+        let request = if words.verb() == "done" {
+            Request::RespondActivityTaskCompleted { token, result: payloads(words.value("size")), identity }
+        } else {
+            Request::RespondActivityTaskFailed { token, failure: failure(words), identity }
+        };
+        self.request(request)
+    }
+
+    fn request(&mut self, request: Request) -> Vec<String> {
+        let (own, replies) = self.world.request(request);
+        self.render_all(own, replies)
+    }
+
+    fn history(&self, workflow: &str) -> Vec<String> {
+        let batches = self.world.histories.get(&self.run_id(workflow)).expect("a run has a history");
+        let line = |events: Vec<String>| events.join(", ");
+        let event = |(id, event)| format!("{id} {}", render_event(event));
+        batches.iter().map(|batch| line(batch.numbered().map(event).collect())).collect()
+    }
+
+    fn deadline(&self) -> String {
+        match self.world.engine.next_deadline() {
+            Some((at, why)) => format!("in {:?}: {why}", at.saturating_since(self.world.now)),
+            None => String::from("nothing"),
+        }
+    }
+
+    /// The reply to what was asked first, then those to polls that waited.
+    fn render_all(&mut self, own: Ticket, replies: Replies) -> Vec<String> {
+        let (direct, later): (Replies, Replies) = replies.into_iter().partition(|(ticket, _)| *ticket == own);
+        let mut lines: Vec<String> = direct.into_iter().map(|(_, reply)| self.render_direct(reply)).collect();
+        lines.extend(self.render(later));
+        lines
+    }
+
+    /// Replies to polls.
+    fn render(&mut self, replies: Replies) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (ticket, reply) in replies {
+            let who = self.polls.remove(&ticket).expect("an answer to a poll that waits");
+            let what = self.render_direct(reply);
+            lines.push(format!("{who}: {what}"));
+        }
+        lines
+    }
+
+    fn render_direct(&mut self, reply: Result<Reply, Refusal>) -> String {
+        match reply {
+            Ok(Reply::Started { fresh, .. }) => {
+                String::from(if fresh { "started" } else { "started before" })
+            }
+            Ok(Reply::Signaled { event_id, fresh, .. }) => match (fresh, event_id) {
+                (true, Some(id)) => format!("signaled, event {id}"),
+                (true, None) => String::from("signaled, waits"),
+                (false, _) => String::from("signaled before"),
+            },
+            Ok(Reply::Done) => String::from("ok"),
+            Ok(Reply::WorkflowTask(None) | Reply::ActivityTask(None)) => String::from("nothing"),
+            Ok(Reply::WorkflowTask(Some(task))) => {
+                let tokens = self.workflow_tasks.entry(task.workflow_id.to_string()).or_default();
+                tokens.push(task.token.clone());
+                let (first, _) = self.world.events_of(&task);
+                let part = match &task.history {
+                    HistoryPart::Whole => "whole",
+                    HistoryPart::Since(_) => "since",
+                };
+                let transient = if task.transient.is_empty() { "" } else { ", transient" };
+                let last = task.started_event_id;
+                let (id, attempt) = (&task.workflow_id, task.attempt);
+                format!("task of {id}, attempt {attempt}, {part} {first}-{last}{transient}")
+            }
+            Ok(Reply::ActivityTask(Some(task))) => {
+                self.activities.entry(task.activity_id.clone()).or_default().push(task.token.clone());
+                format!("activity {} of {}, attempt {}", task.activity_id, task.workflow_id, task.attempt)
+            }
+            Ok(Reply::Described(summary)) => render_summary(&summary),
+            Ok(Reply::Listed(summaries)) => {
+                let names: Vec<String> = summaries
+                    .iter()
+                    .map(|summary| format!("{} {}", summary.workflow_id, summary.status.name()))
+                    .collect();
+                names.join(", ")
+            }
+            Err(Refusal::AlreadyStarted { start_request_id, .. }) => {
+                format!("already started by {start_request_id:?}")
+            }
+            Err(Refusal::NotFound(message)) => format!("not found: {}", self.with_names(message)),
+            Err(Refusal::InvalidArgument(message)) => format!("invalid: {}", self.with_names(message)),
+            Err(Refusal::ResourceExhausted { limit, .. }) => format!("exhausted: {limit}"),
+        }
+    }
+}
+
+impl Stage {
+    /// Run ids are drawn by chance: the transcripts have the workflows' names instead.
+    fn with_names(&self, message: String) -> String {
+        self.runs
+            .iter()
+            .fold(message, |text, (name, run_id)| text.replace(&run_id.to_string(), &format!("of {name}")))
+    }
+}
+
+/// A token by the name of what it is for.
+fn named<Token: Clone>(tokens: &BTreeMap<String, Vec<Token>>, name: &str) -> Token {
+    let (name, back) =
+        name.split_once('~').map_or((name, 0), |(name, back)| (name, back.parse().expect("a number")));
+    let tokens = tokens.get(name).expect("a task that was handed out");
+    tokens[tokens.len() - 1 - back].clone()
+}
+
+/// A line: plain words, `key=value` words, and who it is `as`.
+struct Words<'a> {
+    plain: Vec<&'a str>,
+    values: BTreeMap<&'a str, &'a str>,
+    identity: Option<&'a str>,
+}
+
+impl<'a> Words<'a> {
+    fn of(line: &'a str) -> Self {
+        let mut words = Words { plain: Vec::new(), values: BTreeMap::new(), identity: None };
+        let mut rest = line.split_whitespace();
+        while let Some(word) = rest.next() {
+            if word == "as" {
+                words.identity = rest.next();
+            } else if let Some((key, value)) = word.split_once('=') {
+                words.values.insert(key, value);
+            } else {
+                words.plain.push(word);
+            }
+        }
+        words
+    }
+
+    fn verb(&self) -> &'a str {
+        self.at(0)
+    }
+
+    fn at(&self, index: usize) -> &'a str {
+        self.get(index).expect("the verb needs one more word")
+    }
+
+    fn get(&self, index: usize) -> Option<&'a str> {
+        self.plain.get(index).copied()
+    }
+
+    fn has(&self, word: &str) -> bool {
+        self.plain.contains(&word)
+    }
+
+    fn value(&self, key: &str) -> Option<&'a str> {
+        self.values.get(key).copied()
+    }
+
+    fn identity(&self) -> &'a str {
+        self.identity.unwrap_or("alice")
+    }
+}
+
+fn start(words: &Words<'_>) -> StartWorkflow {
+    StartWorkflow {
+        namespace: namespace(),
+        workflow_id: workflow_id(words.at(1)),
+        workflow_type: String::from("greet"),
+        task_queue: queue(words.value("queue").unwrap_or("q")),
+        input: payloads(words.value("size")),
+        workflow_task_timeout: words.value("task-timeout").map(duration),
+        identity: String::from("caller"),
+        request_id: words.value("request").unwrap_or_default().to_owned(),
+        header: Header::new(),
+        memo: Header::new(),
+        search_attributes: Header::new(),
+    }
+}
+
+fn command(text: &str) -> Command {
+    let words = Words::of(text);
+    match words.verb() {
+        "activity" => Command::ScheduleActivityTask(ScheduleActivity {
+            activity_id: words.at(1).to_owned(),
+            activity_type: String::from("greet"),
+            task_queue: words.value("queue").map(queue),
+            input: payloads(words.value("size")),
+            start_to_close_timeout: duration(words.value("timeout").unwrap_or("30s")),
+            retry_policy: retry_policy(&words),
+            header: Header::new(),
+        }),
+        "timer" => Command::StartTimer {
+            timer_id: words.at(1).to_owned(),
+            start_to_fire_timeout: duration(words.at(2)),
+        },
+        "cancel" => Command::CancelTimer { timer_id: words.at(1).to_owned() },
+        "finish" => Command::CompleteWorkflowExecution { result: payloads(words.value("size")) },
+        "fail" => {
+            Command::FailWorkflowExecution { failure: Failure::application(words.at(1), "Oops", false) }
+        }
+        other => panic!("the language has no command {other:?}"),
+    }
+}
+
+/// Only what is said; the rest is for the engine to fill in.
+fn retry_policy(words: &Words<'_>) -> Option<RetryPolicy> {
+    let says_any =
+        ["attempts", "first", "times", "longest", "never"].iter().any(|key| words.value(key).is_some());
+    says_any.then(|| RetryPolicy {
+        initial_interval: words.value("first").map_or(Duration::ZERO, duration),
+        backoff_coefficient: words.value("times").map_or(0.0, |text| text.parse().expect("a number")),
+        maximum_interval: words.value("longest").map_or(Duration::ZERO, duration),
+        maximum_attempts: words.value("attempts").map_or(0, |text| text.parse().expect("a number")),
+        non_retryable_error_types: words.value("never").into_iter().map(String::from).collect(),
+    })
+}
+
+fn failure(words: &Words<'_>) -> Failure {
+    let info = FailureInfo::Application {
+        kind: words.value("kind").unwrap_or_default().to_owned(),
+        non_retryable: words.has("final"),
+        details: payloads(words.value("details")),
+        next_retry_delay: words.value("after").map(duration),
+    };
+    let text = words.value("size").map_or_else(|| words.at(2).to_owned(), |size| "x".repeat(number(size)));
+    Failure { info, ..Failure::application(text, "", false) }
+}
+
+fn payloads(size: Option<&str>) -> Payloads {
+    size.map(|size| Payload { data: vec![b'x'; number(size)].into(), ..Payload::default() })
+        .into_iter()
+        .collect()
+}
+
+fn number(text: &str) -> usize {
+    text.parse().expect("a number")
+}
+
+fn duration(text: &str) -> Duration {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).expect("a duration has a unit");
+    let (count, unit) = text.split_at(digits);
+    let count: u64 = count.parse().expect("a number");
+    match unit {
+        "ms" => Duration::from_millis(count),
+        "s" => Duration::from_secs(count),
+        "m" => Duration::from_secs(count * 60),
+        "d" => Duration::from_secs(count * 86_400),
+        other => panic!("there is no unit {other:?}"),
+    }
+}
+
+fn namespace() -> Namespace {
+    Namespace::new("default").expect("a namespace")
+}
+
+fn workflow_id(text: &str) -> WorkflowId {
+    WorkflowId::new(text).expect("a workflow id")
+}
+
+fn queue(text: &str) -> TaskQueue {
+    TaskQueue::new(text).expect("a queue")
+}
+
+fn render_summary(summary: &RunSummary) -> String {
+    format!(
+        "{}, {} events, {} activities, {} timers, task attempt {}",
+        summary.status.name(),
+        summary.history_length,
+        summary.pending_activities,
+        summary.pending_timers,
+        summary.workflow_task_attempt
+    )
+}
+
+/// An event's name and, in parentheses, what tells it from others of its kind.
+fn render_event(event: &Event) -> String {
+    let mark = match event {
+        Event::WorkflowTaskScheduled { task_queue, attempt, .. } if *attempt > 1 => {
+            format!("({task_queue}, attempt {attempt})")
+        }
+        Event::WorkflowTaskScheduled { task_queue, .. } => format!("({task_queue})"),
+        Event::WorkflowTaskTimedOut { timeout_type, .. } => format!("({timeout_type:?})"),
+        Event::WorkflowTaskFailed { cause, .. } => format!("({cause:?})"),
+        Event::ActivityTaskScheduled(scheduled) => format!("({})", scheduled.activity_id),
+        Event::ActivityTaskStarted { scheduled_event_id, attempt, .. } => {
+            format!("({scheduled_event_id}, attempt {attempt})")
+        }
+        Event::ActivityTaskCompleted { scheduled_event_id, started_event_id, .. } => {
+            format!("({scheduled_event_id}, {started_event_id})")
+        }
+        Event::ActivityTaskFailed { scheduled_event_id, started_event_id, retry_state, .. }
+        | Event::ActivityTaskTimedOut { scheduled_event_id, started_event_id, retry_state, .. } => {
+            format!("({scheduled_event_id}, {started_event_id}, {retry_state:?})")
+        }
+        Event::TimerStarted { timer_id, .. } => format!("({timer_id})"),
+        Event::TimerFired { timer_id, started_event_id }
+        | Event::TimerCanceled { timer_id, started_event_id, .. } => {
+            format!("({timer_id}, {started_event_id})")
+        }
+        Event::WorkflowExecutionSignaled { signal_name, .. } => format!("({signal_name})"),
+        Event::WorkflowExecutionStarted(_)
+        | Event::WorkflowExecutionCompleted { .. }
+        | Event::WorkflowExecutionFailed { .. }
+        | Event::WorkflowTaskStarted { .. }
+        | Event::WorkflowTaskCompleted { .. } => String::new(),
+    };
+    format!("{}{mark}", event.type_name())
+}
