@@ -6,6 +6,7 @@ mod tokens;
 mod arrows;
 mod packages;
 mod modules;
+mod crates;
 mod manifests;
 mod sources;
 mod limits;
@@ -26,6 +27,11 @@ fn packages_depend_as_the_arrows_say() {
 #[test]
 fn modules_name_each_other_as_the_arrows_say() {
     assert_tidy(modules::check);
+}
+
+#[test]
+fn crates_from_outside_stay_behind_their_modules() {
+    assert_tidy(crates::check);
 }
 
 #[test]

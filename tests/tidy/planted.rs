@@ -22,7 +22,7 @@ const FILES: &[(&str, &str)] = &[
     ),
     (
         "high/src/store.rs",
-        "//! Stores.\nuse crate::clock::tick;\npub struct Row;\npub fn open() { tick() }\n",
+        "//! Stores.\nuse crate::clock::tick;\nuse redb::Database;\npub struct Row;\npub fn open() { tick() }\n",
     ),
     ("high/src/run.rs", "//! Runs.\nuse crate::{clock, store};\nuse model::limits::QUEUE_MAX;\n"),
     ("shared/model/src/lib.rs", "//! Model.\npub mod limits;\n"),
@@ -33,7 +33,7 @@ const FILES: &[(&str, &str)] = &[
         "ARCHITECTURE.md",
         "Packages: low, high, shared/model.\n\n| law | test |\n| --- | --- |\n| 1. Time goes on | `time_goes_on` |\n\n\
          ```arrows\npackages\n  low ->\n  high -> low model\n  model ->\nlow\nhigh\n  run -> *\n  clock ->\n  store -> clock\n\
-         shared/model\n  limits ->\n```\n",
+         shared/model\n  limits ->\n```\n\n```crates\nredb: high/src/store\n```\n",
     ),
 ];
 
