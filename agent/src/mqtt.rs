@@ -9,6 +9,7 @@
 mod backoff;
 mod cork;
 mod handle;
+mod pace;
 mod session;
 mod trouble;
 

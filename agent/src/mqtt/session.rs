@@ -14,6 +14,7 @@ use tracing::{debug, info, warn};
 use super::backoff::Backoff;
 use super::cork::Cork;
 use super::handle::{MqttHandle, Stop};
+use super::pace::{GATHER, Pace};
 use super::trouble::{self, Troubles};
 use super::{ARRIVED_BYTES_MAX, ARRIVED_MESSAGES_MAX, Arrived, EVENTS_WAITING_MAX, MqttEvent, MqttSettings};
 use crate::clock::Clock;
@@ -41,6 +42,7 @@ pub(super) fn start(settings: MqttSettings, clock: Clock) -> (MqttHandle, mpsc::
         events: events_in,
         backoff: Backoff::new(seed, longest),
         troubles: Troubles::default(),
+        pace: Pace::default(),
         up: None,
     };
     tokio::spawn(session.run());
@@ -81,6 +83,7 @@ struct Session {
     events: mpsc::Sender<MqttEvent>,
     backoff: Backoff,
     troubles: Troubles,
+    pace: Pace,
     stop: watch::Receiver<Stop>,
     /// The connection's number, and the boot time since when it is up.
     up: Option<(u64, u64)>,
@@ -142,8 +145,13 @@ impl Session {
             }
             next = self.library.state.events.pop_front();
         }
-        if !batch.messages.is_empty() {
-            self.tell(MqttEvent::Arrived(batch.messages)).await?;
+        let read = batch.messages.len();
+        if read == 0 {
+            return Ok(());
+        }
+        self.tell(MqttEvent::Arrived(batch.messages)).await?;
+        if self.pace.gathers(received.boottime_ns, read) {
+            self.pause(GATHER).await?;
         }
         Ok(())
     }
@@ -185,8 +193,15 @@ impl Session {
             self.tell(MqttEvent::Disconnected { reason }).await?;
         }
         let pause = self.backoff.next();
-        #[expect(clippy::disallowed_methods, reason = "the back-off between two attempts")]
-        let slept = tokio::time::sleep(pause);
+        self.pause(pause).await
+    }
+
+    async fn pause(&mut self, length: Duration) -> Result<(), Ended> {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the back-off between attempts, and the pause between reads"
+        )]
+        let slept = tokio::time::sleep(length);
         tokio::select! {
             biased;
             _ = self.stop.wait_for(|stop| *stop != Stop::Running) => Err(Ended),
