@@ -40,6 +40,11 @@ pub(crate) fn note(text: &str) {
     line(&out);
 }
 
+/// A fact with its name before it.
+pub(crate) fn fact(name: &str, text: &str) {
+    line(&format!("    {name:<9} {}", cut(text, 66)));
+}
+
 /// What a command printed, under the command.
 pub(crate) fn command(command: &str, output: &str) {
     line(&format!("    $ {command}"));

@@ -18,8 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Tells it. Fails where a count does not match, or where something does not happen.
 pub(crate) fn tell(folder: &Path, programs: Programs, feed: &Feed) -> anyhow::Result<()> {
     let broker_name = match &programs.broker {
-        Broker::Mosquitto(path) => format!("mosquitto ({}), with config/mosquitto.conf", path.display()),
-        Broker::Program(_) => "built in (mosquitto is not installed)".to_owned(),
+        Broker::Mosquitto(_) => "mosquitto, with the settings we ship",
+        Broker::Program(_) => "the one built in",
     };
     let site = Site::prepare(folder, programs, DEVICE, &[("watch.toml", &feed.pipeline)])?;
     screen::title("Tidegate: one gateway, one cloud, and a bad minute for both");
@@ -27,17 +27,17 @@ pub(crate) fn tell(folder: &Path, programs: Programs, feed: &Feed) -> anyhow::Re
 
     screen::chapter(1, "Five processes start");
     let broker = site.start_broker()?;
-    screen::note(&format!("broker    {broker_name}, port {}", site.broker_address().port()));
+    screen::fact("broker", &format!("{broker_name}; port {}", site.broker_address().port()));
     let bridge = site.start_bridge()?;
-    screen::note(&format!("bridge    the centre; operators ask it on {}", site.operator_address()));
+    screen::fact("bridge", &format!("the centre; operators ask it on {}", site.operator_address()));
     let began = Instant::now();
     let agent = site.start_agent()?;
-    screen::note(&format!("agent     the gateway {DEVICE}, serving after {} ms", began.elapsed().as_millis()));
+    screen::fact("agent", &format!("the gateway {DEVICE}, serving after {} ms", began.elapsed().as_millis()));
     let mut arguments: Vec<&str> = vec!["--progress"];
     arguments.extend(feed.sensor.iter().map(String::as_str));
     let sensor = site.start_sensor(&arguments)?;
-    screen::note(&format!("sensor    {}", feed.title));
-    screen::note("link      between agent and bridge, a relay that can be cut");
+    screen::fact("sensor", &feed.title);
+    screen::fact("link", "from agent to bridge, through a relay that can be cut");
     let mut scene = Scene { site: &site, sensor: &sensor, began: Instant::now() };
 
     screen::chapter(2, "Readings arrive, and are replicated as they come");
@@ -88,16 +88,15 @@ pub(crate) fn tell(folder: &Path, programs: Programs, feed: &Feed) -> anyhow::Re
         let run = run_in_the_cloud(&site, &workflow_id)?;
         Ok(run["status"].as_str().is_some_and(|status| status.eq_ignore_ascii_case("completed")))
     })?;
-    let run = run_in_the_cloud(&site, &workflow_id)?;
-    let run_id = run["run_id"].as_str().context("a run has an id")?.to_owned();
-    scene.show(Which::Bridge, &["run", "show", DEVICE, &run_id])?;
+    scene.show_events(&["workflow", "show", DEVICE, &workflow_id])?;
 
     screen::chapter(9, "The account");
     let played = finish(sensor)?;
     let account = account(&site, &played);
-    drop(agent.stop(Duration::from_secs(5))?);
-    drop(bridge.stop(Duration::from_secs(5))?);
-    drop(broker.stop(Duration::from_secs(5))?);
+    for process in [agent, bridge, broker] {
+        let status = process.stop(Duration::from_secs(5))?;
+        ensure!(status.success(), "a process ended with {status}");
+    }
     account
 }
 
@@ -160,8 +159,23 @@ impl Scene<'_> {
         found.context("found just above")
     }
 
+    /// Shows a history with its events alone; a person at the command would see their attributes, too.
+    fn show_events(&self, arguments: &[&str]) -> anyhow::Result<()> {
+        let (command, output) = self.run(Which::Bridge, arguments)?;
+        let is_event = |line: &&str| line.split_whitespace().next().is_some_and(|id| id.parse::<u64>().is_ok());
+        let events: Vec<&str> = output.lines().filter(is_event).collect();
+        screen::command(&command, &events.join("\n"));
+        Ok(())
+    }
+
     /// Runs a command as a person would, and shows it with what it prints.
     fn show(&self, which: Which, arguments: &[&str]) -> anyhow::Result<()> {
+        let (command, output) = self.run(which, arguments)?;
+        screen::command(&command, &output);
+        Ok(())
+    }
+
+    fn run(&self, which: Which, arguments: &[&str]) -> anyhow::Result<(String, String)> {
         let name = match which {
             Which::Agent => "tidegate",
             Which::Bridge => "tidegate-bridge",
@@ -175,8 +189,7 @@ impl Scene<'_> {
         let config = config.display().to_string();
         all.extend(["-c", &config]);
         let output = self.site.command(which, &all)?;
-        screen::command(&format!("{name} {}", shown.join(" ")), &output);
-        Ok(())
+        Ok((format!("{name} {}", shown.join(" ")), output))
     }
 }
 

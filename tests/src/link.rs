@@ -20,6 +20,10 @@ pub struct Link {
 struct Shared {
     target: SocketAddr,
     cut: AtomicBool,
+    lose_answers: AtomicBool,
+    recording: AtomicBool,
+    /// What went towards the target, a connection each.
+    recorded: Mutex<Vec<Vec<u8>>>,
     carried_bytes: AtomicU64,
     standing: Mutex<Vec<TcpStream>>,
 }
@@ -35,6 +39,9 @@ impl Link {
         let shared = Arc::new(Shared {
             target,
             cut: AtomicBool::new(false),
+            lose_answers: AtomicBool::new(false),
+            recording: AtomicBool::new(false),
+            recorded: Mutex::default(),
             carried_bytes: AtomicU64::new(0),
             standing: Mutex::default(),
         });
@@ -67,6 +74,22 @@ impl Link {
         self.shared.cut.store(false, Ordering::SeqCst);
     }
 
+    /// Lets requests through and breaks the connection when the answer comes.
+    pub fn lose_answers(&self, lose: bool) {
+        self.shared.lose_answers.store(lose, Ordering::SeqCst);
+    }
+
+    /// Keeps what goes towards the target from here on.
+    pub fn record(&self) {
+        self.shared.recording.store(true, Ordering::SeqCst);
+    }
+
+    /// What went towards the target, a connection each.
+    #[must_use]
+    pub fn recorded(&self) -> Vec<Vec<u8>> {
+        self.shared.recorded.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Bytes carried so far, both ways.
     #[must_use]
     pub fn carried_bytes(&self) -> u64 {
@@ -82,16 +105,28 @@ impl Shared {
         let Ok(far) = TcpStream::connect(self.target) else { return };
         let ends = [near.try_clone(), far.try_clone()];
         self.standing.lock().unwrap_or_else(PoisonError::into_inner).extend(ends.into_iter().flatten());
-        for (from, to) in [(near.try_clone(), far.try_clone()), (Ok(far), Ok(near))] {
-            let (Ok(from), Ok(to)) = (from, to) else { return };
-            let shared = Arc::clone(self);
-            thread::spawn(move || shared.pump(from, to));
-        }
+        let recording = self.recording.load(Ordering::SeqCst).then(|| {
+            let mut recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
+            recorded.push(Vec::new());
+            recorded.len() - 1
+        });
+        let (Ok(near_again), Ok(far_again)) = (near.try_clone(), far.try_clone()) else { return };
+        let (there, back) = (Arc::clone(self), Arc::clone(self));
+        thread::spawn(move || there.pump(near, far, &Way::There { recording }));
+        thread::spawn(move || back.pump(far_again, near_again, &Way::Back));
     }
 
-    fn pump(&self, mut from: TcpStream, mut to: TcpStream) {
+    fn pump(&self, mut from: TcpStream, mut to: TcpStream, way: &Way) {
         let mut buffer = [0; 16 * 1024];
         while let Ok(count @ 1..) = from.read(&mut buffer) {
+            match way {
+                Way::Back if self.lose_answers.load(Ordering::SeqCst) => break,
+                Way::There { recording: Some(at) } => {
+                    let mut recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
+                    recorded[*at].extend_from_slice(&buffer[..count]);
+                }
+                Way::There { recording: None } | Way::Back => {}
+            }
             if self.cut.load(Ordering::SeqCst) || to.write_all(&buffer[..count]).is_err() {
                 break;
             }
@@ -100,4 +135,10 @@ impl Shared {
         drop(from.shutdown(Shutdown::Both));
         drop(to.shutdown(Shutdown::Both));
     }
+}
+
+/// Towards the target, or back from it.
+enum Way {
+    There { recording: Option<usize> },
+    Back,
 }

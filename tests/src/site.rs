@@ -228,6 +228,12 @@ impl Site {
         (Ipv4Addr::LOCALHOST, self.broker_port).into()
     }
 
+    /// Where the bridge listens for devices, without the link.
+    #[must_use]
+    pub fn devices_address(&self) -> SocketAddr {
+        self.bridge_devices
+    }
+
     /// Where the operator API listens.
     #[must_use]
     pub fn operator_address(&self) -> SocketAddr {
@@ -345,6 +351,21 @@ impl Site {
             Ok(http.get(url).send().await?.error_for_status()?.text().await?)
         })?;
         text.lines().map(|line| serde_json::from_str(line).context("a line of the export")).collect()
+    }
+
+    /// Publishes one message at QoS 1, as any client would.
+    ///
+    /// # Errors
+    /// When `mosquitto_pub` is missing, or the broker does not take it.
+    pub fn publish(&self, topic: &str, payload: &[u8]) -> anyhow::Result<()> {
+        let file = self.folder.join("payload");
+        fs::write(&file, payload)?;
+        let port = self.broker_port.to_string();
+        let mut command = Command::new("mosquitto_pub");
+        command.args(["-h", "127.0.0.1", "-p", &port, "-q", "1", "-t", topic, "-f"]).arg(&file);
+        let output = command.output().context("mosquitto_pub: apt-get install mosquitto-clients")?;
+        ensure!(output.status.success(), "mosquitto_pub: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
     }
 
     /// Runs a command of the agent's or the bridge's program to its end and gives what it printed.
