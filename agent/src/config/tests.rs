@@ -127,3 +127,40 @@ fn what_is_wrong_is_named_with_what_would_be_right() {
          '.'"
     );
 }
+
+const UNIT: &str = include_str!("../../../packaging/tidegate.service");
+
+#[test]
+fn the_shipped_unit_sets_keys_that_exist() {
+    let variables = UNIT
+        .lines()
+        .filter_map(|line| line.strip_prefix("Environment=")?.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let config: Config =
+        tidegate_settings::parse(EXAMPLE, Path::new("agent.toml"), ENVIRONMENT_PREFIX, variables)
+            .expect("right");
+    assert_eq!(config.data_dir, Path::new("/var/lib/tidegate"));
+    assert_eq!(config.control_socket(), Path::new("/run/tidegate/control.sock"));
+    assert_eq!(config.log.format, LogFormat::Journald);
+}
+
+#[test]
+fn systemd_understands_the_shipped_units() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let bridge = include_str!("../../../packaging/tidegate-bridge.service");
+    for (name, unit) in [("tidegate.service", UNIT), ("tidegate-bridge.service", bridge)] {
+        let path = dir.path().join(name);
+        // It looks for the programs, too, and they are not installed here.
+        let unit = unit
+            .replace("/usr/bin/tidegate-bridge ", "/bin/true ")
+            .replace("/usr/bin/tidegate ", "/bin/true ");
+        std::fs::write(&path, unit).expect("a copy of the unit");
+        let Ok(verified) = std::process::Command::new("systemd-analyze").arg("verify").arg(&path).output()
+        else {
+            println!("skipped: systemd-analyze is not installed");
+            return;
+        };
+        let said = String::from_utf8_lossy(&verified.stderr);
+        assert!(verified.status.success() && !said.contains(name), "{name}: {said}");
+    }
+}
