@@ -29,6 +29,8 @@ pub(crate) enum Fault {
     GarbledReply,
     /// It is applied twice: the network repeated it.
     Repeated,
+    /// It is acknowledged, and not kept. For a bridge that does not look.
+    Skipped,
     /// It is applied, and the answer is of an earlier one.
     StaleReply,
     /// An answer of something in front of the bridge, without an envelope.
@@ -270,10 +272,24 @@ impl Bridge {
             Some(Fault::Refused(refusal)) => return refuse(refusal),
             Some(Fault::Paused(millis)) => pause_ms = *millis,
             Some(Fault::Repeated) => drop(self.inner().take(epoch, lane, &batch)),
-            Some(Fault::LostReply | Fault::TruncatedReply | Fault::GarbledReply | Fault::StaleReply)
+            Some(
+                Fault::LostReply
+                | Fault::TruncatedReply
+                | Fault::GarbledReply
+                | Fault::StaleReply
+                | Fault::Skipped,
+            )
             | None => {}
         }
-        let taken = self.inner().take(epoch, lane, &batch);
+        let taken = {
+            let mut inner = self.inner();
+            let before = inner.ledger.get(&(epoch, lane)).map_or(0, Vec::len);
+            let taken = inner.take(epoch, lane, &batch);
+            if fault == Some(Fault::Skipped) {
+                inner.ledger.entry((epoch, lane)).or_default().truncate(before);
+            }
+            taken
+        };
         self.moved();
         let ack = match taken {
             Ok(()) if fault == Some(Fault::StaleReply) => stale,
@@ -291,7 +307,12 @@ impl Bridge {
                 Action::Reply { status: 200, retry_after: None, body: noise }
             }
             Some(
-                Fault::Repeated | Fault::StaleReply | Fault::Bare(..) | Fault::Refused(_) | Fault::Paused(_),
+                Fault::Repeated
+                | Fault::Skipped
+                | Fault::StaleReply
+                | Fault::Bare(..)
+                | Fault::Refused(_)
+                | Fault::Paused(_),
             )
             | None => Action::Reply { status: 200, retry_after: None, body },
         }
