@@ -26,3 +26,33 @@ pub fn register(worker: Worker, broker: MqttHandle) -> Result<Worker, SetUpError
     let poster = http::Poster::new()?;
     Ok(worker.activity::<MqttPublish>(publisher).activity::<HttpPost>(poster))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tidegate_engine::{ActivityTask, ActivityTaskToken};
+    use tidegate_model::id::RunId;
+    use tidegate_model::payload::Header;
+    use tidegate_model::time::Timestamp;
+
+    use crate::worker::ActivityContext;
+
+    /// What an attempt of an activity is told.
+    pub(super) fn context(activity_id: &str, attempt: u32) -> ActivityContext {
+        ActivityContext::of(ActivityTask {
+            token: ActivityTaskToken { run_id: RunId::from_u128(9), scheduled_event_id: 5, attempt },
+            namespace: "default".parse().expect("a namespace"),
+            workflow_id: "run".parse().expect("an id"),
+            workflow_type: "test".to_owned(),
+            activity_id: activity_id.to_owned(),
+            activity_type: "test".to_owned(),
+            input: Vec::new(),
+            header: Header::new(),
+            attempt,
+            start_to_close_timeout: Duration::from_secs(30),
+            scheduled_time: Timestamp::EPOCH,
+            started_time: Timestamp::EPOCH,
+        })
+    }
+}

@@ -20,5 +20,5 @@ pub use time::{TimeOf, TimeUnit, ZoneOffset};
 pub use windows::{Counts, Windows};
 pub use workflow::{
     PIPELINE_QUEUE, PIPELINE_WORKFLOW, PipelineInput, PipelineOutput, PipelineWorkflow, StepOutcome,
-    start_request, workflow_id,
+    StepReport, start_request, workflow_id,
 };

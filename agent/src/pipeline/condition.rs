@@ -90,10 +90,11 @@ impl Condition {
     /// # Errors
     /// In words: why it has no answer, mostly because a value it speaks of is absent.
     pub(super) fn evaluate(&self, window: &WindowSummary) -> Result<bool, String> {
-        match self.value(window)? {
-            Value::Bool(holds) => Ok(holds),
-            other => Err(format!("the condition is {}, neither true nor false", kind(&other))),
-        }
+        let value = self.value(window)?;
+        let Value::Bool(holds) = value else {
+            return Err(format!("the condition is {}, neither true nor false", kind(&value)));
+        };
+        Ok(holds)
     }
 
     fn value(&self, window: &WindowSummary) -> Result<Value, String> {
@@ -126,15 +127,16 @@ impl Condition {
 
     /// Tries it on windows that differ enough for a condition that can be true or false to be one of them once.
     fn try_out(&self) -> Result<(), InvalidCondition> {
-        let mut last = None;
+        let mut first = None;
         for window in trial_windows() {
-            match self.value(&window) {
+            let wrong = match self.value(&window) {
                 Ok(Value::Bool(_)) => return Ok(()),
-                Ok(other) => last = Some(format!("it is {}, neither true nor false", kind(&other))),
-                Err(reason) => last = last.or(Some(reason)),
-            }
+                Ok(other) => format!("it is {}, neither true nor false", kind(&other)),
+                Err(reason) => reason,
+            };
+            first.get_or_insert(wrong);
         }
-        Err(InvalidCondition::new(last.unwrap_or_default(), format!("compare it with something, {EXAMPLE}")))
+        Err(InvalidCondition::new(first.unwrap_or_default(), format!("compare it with something, {EXAMPLE}")))
     }
 }
 
@@ -238,7 +240,9 @@ fn kind(value: &Value) -> &'static str {
         Value::Bool(_) => "true or false",
         Value::Null => "nothing",
         Value::List(_) => "a list",
-        _ => "something else",
+        Value::Map(_) | Value::Function(..) | Value::Bytes(_) | Value::Opaque(_) | Value::Struct(_) => {
+            "something else"
+        }
     }
 }
 
@@ -333,7 +337,10 @@ mod tests {
         check("mean > ", "the condition is not CEL: ");
         check("mean >> 3", "the condition is not CEL: ");
         check("", "the condition is empty");
-        check("mean > 'high'", "");
+        check(
+            "mean > 'high'",
+            "found no matching overload for '_>_' applied to '(double, string)'; compare it",
+        );
         check("abs(mean) > 3", "there is no function `abs`; ");
         check("source.startWith('a')", "there is no function `startWith`; did you mean `startsWith`?");
         check("[1, 2].exists(x, x > 1)", "a condition cannot use macros");

@@ -9,7 +9,7 @@ use tidegate_model::limits;
 use toml::de::{DeTable, DeValue};
 
 use super::condition::Condition;
-use super::diagnostic::Diagnostic;
+use super::diagnostic::{Diagnostic, nearest};
 use super::reader::{At, Reader, Section};
 use super::steps::{self, Step};
 use super::time::{TimeOf, TimeUnit, ZoneOffset};
@@ -260,12 +260,10 @@ fn source(
 
 /// A source without a topic: readings that arrive on Tidegate's own topics.
 fn own_source(section: &Section<'_, '_>) -> Option<Source> {
-    for key in SOURCE.into_iter().filter(|key| !matches!(*key, "topic" | "source" | "channel")) {
-        if section.has(key) {
-            let remedy =
-                "add the topic these messages come on; readings on Tidegate's own topics say it themselves";
-            section.wrong(key, "it needs a topic", remedy);
-        }
+    // What only a message has to be read for says that the topic was forgotten.
+    if SOURCE.into_iter().any(|key| !matches!(key, "source" | "channel") && section.has(key)) {
+        section.missing("topic", "\"ward/+/HR\"");
+        return None;
     }
     let source = section.need_text("source", "\"ward/+\" (or begin with topic = \"ward/+/HR\")")?;
     let channel = section.need_text("channel", "\"HR\"")?;
@@ -358,8 +356,12 @@ impl LevelNames {
                 Some(number) => filled.push_str(&format!("{{{number}}}")),
                 None => {
                     let known: Vec<&str> = self.numbers.keys().map(String::as_str).collect();
-                    let (wrong, remedy) = super::reader::unknown("level", name, &known);
-                    section.wrong(key, wrong, format!("{remedy}; or write its number, as in {{1}}"));
+                    let remedy = match nearest(name, known) {
+                        Some(near) => format!("did you mean `{near}`?"),
+                        None => "name one, as in topic = \"ward/{bed}/HR\", or write its number, as in {1}"
+                            .to_owned(),
+                    };
+                    section.wrong(key, format!("there is no level `{name}`"), remedy);
                     return None;
                 }
             }
@@ -446,3 +448,6 @@ impl Pattern {
         reached.contains(&text.len())
     }
 }
+
+#[cfg(test)]
+mod tests;

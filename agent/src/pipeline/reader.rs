@@ -130,11 +130,9 @@ impl<'r, 't> Section<'r, 't> {
 
     /// A text.
     pub(super) fn text(&self, key: &str) -> Option<String> {
-        let value = self.table.get(key)?;
-        match value.get_ref() {
-            DeValue::String(text) => Some(text.to_string()),
-            other => self.mistyped(key, other, "text in quotes"),
-        }
+        let value = self.value(key)?;
+        let DeValue::String(text) = value else { return self.mistyped(key, value, "text in quotes") };
+        Some(text.to_string())
     }
 
     /// A text that has to be there.
@@ -212,11 +210,15 @@ impl<'r, 't> Section<'r, 't> {
 
     /// A number within bounds, whole or not.
     pub(super) fn number(&self, key: &str, bounds: std::ops::RangeInclusive<f64>) -> Option<f64> {
-        let value = self.table.get(key)?;
-        let text = match value.get_ref() {
-            DeValue::Integer(integer) if integer.radix() == 10 => integer.as_str().to_owned(),
-            DeValue::Float(float) => float.as_str().to_owned(),
-            other => return self.mistyped(key, other, "a number"),
+        let value = self.value(key)?;
+        let text = if let DeValue::Integer(integer) = value
+            && integer.radix() == 10
+        {
+            integer.as_str()
+        } else if let DeValue::Float(float) = value {
+            float.as_str()
+        } else {
+            return self.mistyped(key, value, "a number");
         };
         let number = text.parse().ok().filter(|number| bounds.contains(number));
         if number.is_none() {
@@ -231,10 +233,9 @@ impl<'r, 't> Section<'r, 't> {
 
     /// True or false.
     pub(super) fn boolean(&self, key: &str) -> Option<bool> {
-        match self.table.get(key)?.get_ref() {
-            DeValue::Boolean(value) => Some(*value),
-            other => self.mistyped(key, other, "true or false"),
-        }
+        let value = self.value(key)?;
+        let DeValue::Boolean(flag) = value else { return self.mistyped(key, value, "true or false") };
+        Some(*flag)
     }
 
     /// A value of any type.
@@ -245,12 +246,10 @@ impl<'r, 't> Section<'r, 't> {
     /// A table within this one.
     pub(super) fn table(&self, key: &str, known: &[&str]) -> Option<Section<'r, 't>> {
         let value = self.table.get(key)?;
-        match value.get_ref() {
-            DeValue::Table(table) => {
-                Some(Section::new(self.reader, format!("{}.", self.key(key)), table, value.span(), known))
-            }
-            other => self.mistyped(key, other, &format!("a table, [{}]", self.key(key))),
-        }
+        let DeValue::Table(table) = value.get_ref() else {
+            return self.mistyped(key, value.get_ref(), &format!("a table, [{}]", self.key(key)));
+        };
+        Some(Section::new(self.reader, format!("{}.", self.key(key)), table, value.span(), known))
     }
 
     /// An array of tables, with whatever keys; the path of each ends with its number, from 1.
@@ -270,14 +269,11 @@ impl<'r, 't> Section<'r, 't> {
         }
         let mut tables = Vec::new();
         for (number, element) in (1..=max).zip(array.iter()) {
-            match element.get_ref() {
-                DeValue::Table(table) => {
-                    let path = format!("{}[{number}].", self.key(key));
-                    tables.push(At { value: (path, table), span: element.span() });
-                }
-                other => {
-                    self.mistyped::<()>(key, other, &heading);
-                }
+            if let DeValue::Table(table) = element.get_ref() {
+                let path = format!("{}[{number}].", self.key(key));
+                tables.push(At { value: (path, table), span: element.span() });
+            } else {
+                self.mistyped::<()>(key, element.get_ref(), &heading);
             }
         }
         tables

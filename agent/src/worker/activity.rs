@@ -17,6 +17,12 @@ pub struct ActivityContext {
 }
 
 impl ActivityContext {
+    /// What an attempt of this task is told.
+    #[must_use]
+    pub fn of(task: ActivityTask) -> Self {
+        Self { task: Arc::new(task) }
+    }
+
     /// The task as the engine gave it.
     #[must_use]
     pub fn task(&self) -> &ActivityTask {
@@ -92,7 +98,7 @@ impl Handlers {
     /// One attempt. Its panics and its time-out are the caller's to catch.
     pub(super) fn attempt(&self, task: ActivityTask) -> Attempt {
         match self.types.get(task.activity_type.as_str()) {
-            Some(attempt) => attempt(ActivityContext { task: Arc::new(task) }),
+            Some(attempt) => attempt(ActivityContext::of(task)),
             None => {
                 let known: Vec<&str> = self.types.keys().copied().collect();
                 let message = format!(
