@@ -306,6 +306,7 @@ async fn do_command(command: Command) -> anyhow::Result<()> {
 async fn run(path: &Path, check: bool) -> anyhow::Result<()> {
     let config = Config::load(path)?;
     if check {
+        crate::check(&config)?;
         writeln!(io::stdout(), "{} is right", path.display())?;
         return Ok(());
     }

@@ -22,4 +22,4 @@ mod run;
 pub mod cli;
 
 pub use config::Config;
-pub use run::{Addresses, Bridge, Error, ListenError, run};
+pub use run::{Addresses, Bridge, Error, ListenError, check, run};

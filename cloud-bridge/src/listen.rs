@@ -31,11 +31,14 @@ pub enum Error {
     },
 }
 
-/// Listens on a loopback address. `key` is the key of the configuration it came from.
+/// Whether this release may listen on an address. `key` is the key of the configuration it came from.
+pub(crate) fn check(key: &'static str, address: SocketAddr) -> Result<(), Error> {
+    if address.ip().is_loopback() { Ok(()) } else { Err(Error::NotLoopback { key, address }) }
+}
+
+/// Listens on an address that [`check`] finds right.
 pub(crate) async fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, Error> {
-    if !address.ip().is_loopback() {
-        return Err(Error::NotLoopback { key, address });
-    }
+    check(key, address)?;
     TcpListener::bind(address).await.map_err(|source| Error::Bind { key, address, source })
 }
 

@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::desk::{Desk, Waiting};
 use crate::fleet::Fleet;
-use crate::listen::listen;
+use crate::listen::{check as check_address, listen};
 use crate::{link, operator};
 
 pub use crate::listen::Error as ListenError;
@@ -80,6 +80,16 @@ pub struct Bridge {
     waiting: Arc<Waiting>,
     archive: Archive,
     stopped: oneshot::Receiver<Option<LogError>>,
+}
+
+/// Finds what is wrong with settings without running: what `--check` does beyond reading them.
+///
+/// # Errors
+/// [`Error::Listen`].
+pub fn check(config: &Config) -> Result<(), Error> {
+    check_address("devices", config.listen.devices)?;
+    check_address("operator", config.listen.operator)?;
+    Ok(())
 }
 
 /// Runs a bridge until `shutdown` completes. Returns when everything is on disk and closed.
