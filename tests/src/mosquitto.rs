@@ -121,10 +121,7 @@ impl Mosquitto {
     }
 
     fn wait_until_it_listens(&mut self) {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "a broker says nowhere but on its port that it listens"
-        )]
+        // A broker says nowhere but on its port that it listens.
         let begun = Instant::now();
         while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
             let ended = self.process.as_mut().and_then(|process| process.try_wait().ok().flatten());

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 /// # Panics
 /// In CI, where a recording that is missing would be a test that cannot fail.
 #[must_use]
+#[expect(clippy::print_stderr, reason = "whoever reads the test's output must see that it did not run")]
 pub fn recording(path: &str) -> Option<PathBuf> {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
     let file = std::env::var_os("TIDEGATE_RECORDINGS").map_or_else(beside, PathBuf::from).join(path);
