@@ -3,6 +3,7 @@
 mod answer;
 mod attempt;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -105,6 +106,11 @@ impl Activities {
         self.0.iter().flat_map(|(id, activity)| activity.entries(head, *id).into_iter().flatten())
     }
 
+    /// What the workflow calls them.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.values().map(|activity| activity.scheduled.activity_id.as_str())
+    }
+
     /// The attempts that have taken too long, with the time from which they did.
     pub(crate) fn expired(&self, now: Timestamp) -> impl Iterator<Item = (Timestamp, EventId)> {
         self.0.iter().filter_map(move |(id, activity)| {
@@ -195,17 +201,18 @@ impl Draft<'_> {
         }
         let retry_policy =
             retry::completed(wanted.retry_policy).map_err(|reason| bad(bounds::Wrong(reason)))?;
-        let open = &self.run.activities.0;
-        let is_open = |id: &String| open.values().any(|activity| activity.scheduled.activity_id == *id);
-        if self.activities.contains(&wanted.activity_id) || is_open(&wanted.activity_id) {
-            let reason = format!("an activity {:?} is open", wanted.activity_id);
+        let activity_id = &wanted.activity_id;
+        let run = self.run;
+        let open = self.activities.get_or_insert_with(|| run.activities.names().map(Cow::Borrowed).collect());
+        if open.contains(activity_id.as_str()) {
+            let reason = format!("an activity {activity_id:?} is open");
             return Err(BadCommand::new(WorkflowTaskFailedCause::ScheduleActivityDuplicateId, reason));
         }
-        if open.len() + self.activities.len() >= PENDING_ACTIVITIES_MAX {
+        if open.len() >= PENDING_ACTIVITIES_MAX {
             let reason = format!("PENDING_ACTIVITIES_MAX is {PENDING_ACTIVITIES_MAX}");
             return Err(BadCommand::new(WorkflowTaskFailedCause::PendingActivitiesLimitExceeded, reason));
         }
-        self.activities.insert(wanted.activity_id.clone());
+        open.insert(Cow::Owned(activity_id.clone()));
         let longest = Duration::from_secs(DURATION_SECONDS_MAX);
         Ok(Event::ActivityTaskScheduled(ActivityTaskScheduled {
             activity_id: wanted.activity_id,

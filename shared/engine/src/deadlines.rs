@@ -30,7 +30,7 @@ impl Due {
 }
 
 /// All of them.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(crate) struct Deadlines(BTreeSet<(Timestamp, RunId, Due)>);
 
 impl Deadlines {

@@ -19,7 +19,7 @@ pub(crate) struct Index {
 }
 
 /// One thing that follows from a run.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug)]
 pub(crate) enum Entry {
     /// Something happens by itself at this time.
     Due(Timestamp, RunId, Due),

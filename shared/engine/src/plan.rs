@@ -1,5 +1,6 @@
 //! A workflow task's commands, checked all together before any has an effect, and the events they become.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use tidegate_model::codec;
@@ -38,10 +39,12 @@ pub(crate) struct Draft<'a> {
     pub(crate) run: &'a Run,
     pub(crate) identity: &'a str,
     pub(crate) completed_event_id: EventId,
-    /// Activities asked for by the commands so far.
-    pub(crate) activities: BTreeSet<String>,
+    /// Names of the activities that are open after the commands so far; gathered when a command first asks.
+    pub(crate) activities: Option<BTreeSet<Cow<'a, str>>>,
     /// Timers the commands so far have touched: started by this event, or ended.
     pub(crate) timers: BTreeMap<String, Option<EventId>>,
+    /// How many are open after the commands so far.
+    pub(crate) open_timers: usize,
     pub(crate) unfired: BTreeSet<EventId>,
     events: Vec<Event>,
     bytes: usize,
@@ -78,8 +81,9 @@ impl Plan {
             run,
             identity,
             completed_event_id,
-            activities: BTreeSet::new(),
+            activities: None,
             timers: BTreeMap::new(),
+            open_timers: run.timers.len(),
             unfired: BTreeSet::new(),
             events: Vec::with_capacity(commands.len()),
             bytes: 0,

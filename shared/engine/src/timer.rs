@@ -89,11 +89,12 @@ impl Draft<'_> {
             let reason = format!("a timer {timer_id:?} is open");
             return Err(BadCommand::new(WorkflowTaskFailedCause::StartTimerDuplicateId, reason));
         }
-        if self.open_timers() >= PENDING_TIMERS_MAX {
+        if self.open_timers >= PENDING_TIMERS_MAX {
             let reason = format!("PENDING_TIMERS_MAX is {PENDING_TIMERS_MAX}");
             return Err(BadCommand::new(WorkflowTaskFailedCause::PendingTimersLimitExceeded, reason));
         }
         self.timers.insert(timer_id.clone(), Some(self.next_event_id()));
+        self.open_timers += 1;
         Ok(Event::TimerStarted {
             timer_id,
             start_to_fire_timeout: wanted.min(Duration::from_secs(DURATION_SECONDS_MAX)),
@@ -104,6 +105,7 @@ impl Draft<'_> {
     pub(crate) fn cancel_timer(&mut self, timer_id: String) -> Result<Event, BadCommand> {
         let started_event_id = if let Some(open) = self.open_timer(&timer_id) {
             self.timers.insert(timer_id.clone(), None);
+            self.open_timers -= 1;
             open
         } else if let Some(fired) = self.waiting_fired(&timer_id) {
             // The workflow has not seen it fire: for the workflow it never does.
@@ -131,17 +133,5 @@ impl Draft<'_> {
 
     fn waiting_fired(&self, timer_id: &str) -> Option<EventId> {
         self.run.buffer.fired(timer_id).filter(|fired| !self.unfired.contains(fired))
-    }
-
-    fn open_timers(&self) -> usize {
-        let opened =
-            self.timers.iter().filter(|(id, touched)| touched.is_some() && !self.was_open(id)).count();
-        let closed =
-            self.timers.iter().filter(|(id, touched)| touched.is_none() && self.was_open(id)).count();
-        self.run.timers.len() + opened - closed
-    }
-
-    fn was_open(&self, timer_id: &str) -> bool {
-        self.run.timers.0.contains_key(timer_id)
     }
 }

@@ -24,7 +24,7 @@ pub(crate) enum Held {
 }
 
 /// Who holds what.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(crate) struct Workers(BTreeMap<String, BTreeSet<(RunId, Held)>>);
 
 impl Workers {

@@ -83,8 +83,9 @@ impl Engine {
         wanted: Option<StickyAttributes>,
         identity: String,
     ) {
-        let wanted = wanted.map(sticky::completed);
-        let bound = self.run(run_id).sticky.as_ref();
+        let Run { head, sticky: bound, .. } = self.run(run_id);
+        // The normal queue has other workers, which know nothing of the run.
+        let wanted = wanted.filter(|wanted| wanted.task_queue != head.task_queue).map(sticky::completed);
         let change = match (wanted, bound) {
             (None, None) => return,
             (None, Some(_)) => StateChange::StickyReleased { run_id },

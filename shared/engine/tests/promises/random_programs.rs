@@ -391,8 +391,14 @@ fn request_id(n: u8) -> String {
     if n == 0 { String::new() } else { format!("r{n}") }
 }
 
+/// A few for everyday; `PROPTEST_CASES` asks for more.
+fn config() -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
+    ProptestConfig { cases: asked.unwrap_or(96), failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn what_is_on_disk_is_all_a_process_needs(happenings in prop::collection::vec(happening(), 1..80)) {

@@ -233,3 +233,21 @@ fn a_sticky_worker_that_missed_too_much_gets_the_whole_history() {
     }
     assert_eq!(stage.run("poll s"), ["alice: task of w, attempt 1, whole 1-9"]);
 }
+
+#[test]
+fn the_normal_queue_is_nobodys_sticky_queue() {
+    check(
+        "
+        > start w
+        started
+        > poll q
+        alice: task of w, attempt 1, whole 1-3
+        > complete w sticky=q:
+        ok
+        > signal w go
+        signaled, event 5
+        > poll q as bob
+        bob: task of w, attempt 1, whole 1-7
+        ",
+    );
+}
