@@ -30,7 +30,7 @@ pub const EVENTS_WAITING_MAX: usize = 16;
 /// Messages in one [`MqttEvent::Arrived`].
 pub const ARRIVED_MESSAGES_MAX: usize = 128;
 /// Bytes of payload in one [`MqttEvent::Arrived`], after which it closes. With the two bounds above, messages in
-/// memory take 16 MiB at most, besides what the library has read and not handed on: at most [`ARRIVED_MESSAGES_MAX`].
+/// memory take 20 MiB at most, besides what the library has read and not handed on: [`ARRIVED_MESSAGES_MAX`] packets.
 pub const ARRIVED_BYTES_MAX: usize = 1024 * 1024;
 /// Messages of ours on their way to an acknowledgement. More wait in [`MqttHandle::publish`].
 pub const PUBLISHES_IN_FLIGHT_MAX: u16 = 100;

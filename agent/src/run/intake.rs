@@ -22,7 +22,7 @@ pub(super) async fn feed(
         match event {
             MqttEvent::Connected { session_present } => {
                 counts.connects.fetch_add(1, Ordering::Relaxed);
-                tracing::info!(session_present, "broker is connected");
+                tracing::debug!(session_present, "broker is connected");
             }
             // The client has said so already, with the remedy.
             MqttEvent::Disconnected { reason } => tracing::debug!(reason, "broker is gone"),

@@ -70,9 +70,7 @@ impl<'de> Deserializer<'de> for &Node {
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match &self.value {
             Value::Table(table) => visitor.visit_map(Entries::new(table)),
-            Value::Array(array) => visitor.visit_seq(Elements {
-                rest: array.iter().enumerate(),
-            }),
+            Value::Array(array) => visitor.visit_seq(Elements { rest: array.iter().enumerate() }),
             Value::Text(text) => visitor.visit_str(text),
             Value::Integer(number) => visitor.visit_i64(*number),
             Value::Number(number) => visitor.visit_f64(*number),
@@ -103,9 +101,7 @@ impl<'de> Deserializer<'de> for &Node {
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match &self.value {
-            Value::Variable(text) => visitor
-                .visit_str(text)
-                .map_err(|fault: Fault| fault.or_at(&self.place)),
+            Value::Variable(text) => visitor.visit_str(text).map_err(|fault: Fault| fault.or_at(&self.place)),
             Value::Table(_)
             | Value::Array(_)
             | Value::Text(_)
@@ -129,9 +125,7 @@ impl<'de> Deserializer<'de> for &Node {
         _: &'static str,
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        visitor
-            .visit_newtype_struct(self)
-            .map_err(|fault: Fault| fault.or_at(&self.place))
+        visitor.visit_newtype_struct(self).map_err(|fault: Fault| fault.or_at(&self.place))
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
@@ -214,10 +208,7 @@ struct Entries<'n> {
 
 impl<'n> Entries<'n> {
     fn new(table: &'n Table) -> Self {
-        Self {
-            rest: table.iter(),
-            value: None,
-        }
+        Self { rest: table.iter(), value: None }
     }
 }
 
@@ -230,15 +221,12 @@ impl<'de> MapAccess<'de> for Entries<'_> {
         };
         self.value = Some((key, node));
         let key: StrDeserializer<'_, Fault> = key.as_str().into_deserializer();
-        seed.deserialize(key)
-            .map(Some)
-            .map_err(|fault| fault.or_at(place))
+        seed.deserialize(key).map(Some).map_err(|fault| fault.or_at(place))
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Fault> {
         let (key, node) = self.value.take().expect("serde asks for a key before its value");
-        seed.deserialize(node)
-            .map_err(|fault| fault.or_at(&node.place).under(key))
+        seed.deserialize(node).map_err(|fault| fault.or_at(&node.place).under(key))
     }
 }
 
@@ -273,13 +261,7 @@ impl<'de, 'n> EnumAccess<'de> for Variant<'n> {
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Content<'n>), Fault> {
         let key: StrDeserializer<'_, Fault> = self.key.into_deserializer();
         let variant = seed.deserialize(key).map_err(|fault| fault.or_at(self.place))?;
-        Ok((
-            variant,
-            Content {
-                key: self.key,
-                node: self.node,
-            },
-        ))
+        Ok((variant, Content { key: self.key, node: self.node }))
     }
 }
 
@@ -292,22 +274,15 @@ impl<'de> VariantAccess<'de> for Content<'_> {
     type Error = Fault;
 
     fn unit_variant(self) -> Result<(), Fault> {
-        Err(Fault::at(
-            self.node.place.clone(),
-            Problem::Said("takes no content".to_owned()),
-        )
-        .under(self.key))
+        Err(Fault::at(self.node.place.clone(), Problem::Said("takes no content".to_owned())).under(self.key))
     }
 
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Fault> {
-        seed.deserialize(self.node)
-            .map_err(|fault| fault.or_at(&self.node.place).under(self.key))
+        seed.deserialize(self.node).map_err(|fault| fault.or_at(&self.node.place).under(self.key))
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Fault> {
-        self.node
-            .deserialize_seq(visitor)
-            .map_err(|fault| fault.under(self.key))
+        self.node.deserialize_seq(visitor).map_err(|fault| fault.under(self.key))
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -315,8 +290,6 @@ impl<'de> VariantAccess<'de> for Content<'_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        self.node
-            .deserialize_struct("", fields, visitor)
-            .map_err(|fault| fault.under(self.key))
+        self.node.deserialize_struct("", fields, visitor).map_err(|fault| fault.under(self.key))
     }
 }

@@ -68,9 +68,7 @@ fn node(value: &DeValue<'_>, at: usize, place: &dyn Fn(usize) -> Place) -> Resul
             Value::Table(entries)
         }
         DeValue::Array(array) => {
-            let nodes = array
-                .iter()
-                .map(|value| node(value.get_ref(), value.span().start, place));
+            let nodes = array.iter().map(|value| node(value.get_ref(), value.span().start, place));
             Value::Array(nodes.collect::<Result<_, _>>()?)
         }
         DeValue::String(text) => Value::Text(text.to_string()),
@@ -92,10 +90,7 @@ fn node(value: &DeValue<'_>, at: usize, place: &dyn Fn(usize) -> Place) -> Resul
         DeValue::Boolean(bool) => Value::Bool(*bool),
         DeValue::Datetime(_) => Value::Date,
     };
-    Ok(Node {
-        place: place(at),
-        value,
-    })
+    Ok(Node { place: place(at), value })
 }
 
 struct Lines<'a> {

@@ -19,10 +19,7 @@ impl SettingsError {
     /// would be right.
     #[must_use]
     pub fn refused(path: &Path, key: &str, reason: &str) -> Self {
-        Self {
-            message: format!("{}: `{key}`: {reason}", path.display()),
-            source: None,
-        }
+        Self { message: format!("{}: `{key}`: {reason}", path.display()), source: None }
     }
 }
 
@@ -41,27 +38,19 @@ impl std::error::Error for SettingsError {
 pub(crate) fn unreadable(path: &Path, prefix: &str, source: io::Error) -> SettingsError {
     let path = path.display();
     let message = if source.kind() == io::ErrorKind::NotFound {
-        let example = PROGRAMS
-            .iter()
-            .find(|(known, _)| *known == prefix)
-            .map_or("the example", |(_, example)| example);
+        let example =
+            PROGRAMS.iter().find(|(known, _)| *known == prefix).map_or("the example", |(_, example)| example);
         format!(
             "{path}: there is no such file; copy {example} there, in which every key is explained, and edit it"
         )
     } else {
         format!("{path}: cannot be read; check its owner and mode")
     };
-    SettingsError {
-        message,
-        source: Some(source),
-    }
+    SettingsError { message, source: Some(source) }
 }
 
 pub(crate) fn not_text(variable: &str) -> SettingsError {
-    SettingsError {
-        message: format!("{variable}: its value is not UTF-8 text"),
-        source: None,
-    }
+    SettingsError { message: format!("{variable}: its value is not UTF-8 text"), source: None }
 }
 
 /// An error on its way from where it was found to the face, gathering its place and its key.
@@ -76,36 +65,20 @@ pub(crate) struct Fault {
 #[derive(Debug)]
 pub(crate) enum Problem {
     Syntax(String),
-    UnknownKey {
-        expected: &'static [&'static str],
-    },
-    UnknownChoice {
-        found: String,
-        expected: &'static [&'static str],
-    },
+    UnknownKey { expected: &'static [&'static str] },
+    UnknownChoice { found: String, expected: &'static [&'static str] },
     Missing,
-    Wrong {
-        found: String,
-        expected: String,
-    },
+    Wrong { found: String, expected: String },
     Said(String),
 }
 
 impl Fault {
     pub(crate) fn new(problem: Problem) -> Self {
-        Self {
-            place: None,
-            key: Vec::new(),
-            problem,
-        }
+        Self { place: None, key: Vec::new(), problem }
     }
 
     pub(crate) fn at(place: Place, problem: Problem) -> Self {
-        Self {
-            place: Some(place),
-            key: Vec::new(),
-            problem,
-        }
+        Self { place: Some(place), key: Vec::new(), problem }
     }
 
     /// States the place, unless a closer one is known.
@@ -136,11 +109,7 @@ impl Fault {
                     let mut right = self.key.clone();
                     right.pop();
                     right.push(near.to_owned());
-                    if in_environment {
-                        overrides::name(prefix, &right)
-                    } else {
-                        path_text(&right)
-                    }
+                    if in_environment { overrides::name(prefix, &right) } else { path_text(&right) }
                 });
                 let remedy = match nearest {
                     Some(near) => format!("did you mean `{near}`?"),
@@ -149,11 +118,7 @@ impl Fault {
                 format!("{place}: there is no key `{key}`; {remedy}")
             }
             Problem::UnknownChoice { found, expected } => {
-                let choices = expected
-                    .iter()
-                    .map(|one| format!("{one:?}"))
-                    .collect::<Vec<_>>()
-                    .join(", ");
+                let choices = expected.iter().map(|one| format!("{one:?}")).collect::<Vec<_>>().join(", ");
                 let remedy = match nearest(found, expected) {
                     Some(near) => format!("did you mean {near:?}? It can be {choices}"),
                     None => format!("it can be {choices}"),
@@ -172,10 +137,7 @@ impl Fault {
             Problem::Said(reason) if key.is_empty() => format!("{place}: {reason}"),
             Problem::Said(reason) => format!("{place}: `{key}`: {reason}"),
         };
-        SettingsError {
-            message,
-            source: None,
-        }
+        SettingsError { message, source: None }
     }
 }
 
@@ -216,11 +178,7 @@ fn nearest(wrong: &str, choices: &[&'static str]) -> Option<&'static str> {
         let closeness = strsim::jaro_winkler(wrong, choice);
         (closeness > 0.75).then_some((closeness, *choice))
     };
-    choices
-        .iter()
-        .filter_map(similar)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, choice)| choice)
+    choices.iter().filter_map(similar).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, choice)| choice)
 }
 
 impl fmt::Display for Fault {
@@ -237,10 +195,7 @@ impl serde::de::Error for Fault {
     }
 
     fn invalid_type(found: serde::de::Unexpected<'_>, expected: &dyn serde::de::Expected) -> Self {
-        Self::new(Problem::Wrong {
-            found: found_in_words(&found),
-            expected: expected.to_string(),
-        })
+        Self::new(Problem::Wrong { found: found_in_words(&found), expected: expected.to_string() })
     }
 
     fn invalid_value(found: serde::de::Unexpected<'_>, expected: &dyn serde::de::Expected) -> Self {
@@ -248,10 +203,7 @@ impl serde::de::Error for Fault {
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
-        Self::new(Problem::UnknownChoice {
-            found: variant.to_owned(),
-            expected,
-        })
+        Self::new(Problem::UnknownChoice { found: variant.to_owned(), expected })
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {

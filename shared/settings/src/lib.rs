@@ -37,10 +37,8 @@ pub use error::SettingsError;
 pub use units::{Bytes, Duration};
 
 /// The programs that read settings: the prefix of their variables, and the commented example to begin with.
-pub const PROGRAMS: [(&str, &str); 2] = [
-    ("TIDEGATE", "config/agent.toml"),
-    ("TIDEGATE_BRIDGE", "config/bridge.toml"),
-];
+pub const PROGRAMS: [(&str, &str); 2] =
+    [("TIDEGATE", "config/agent.toml"), ("TIDEGATE_BRIDGE", "config/bridge.toml")];
 
 /// The settings in a file, overridden by this process's environment.
 ///

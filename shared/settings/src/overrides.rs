@@ -41,9 +41,8 @@ pub(crate) fn name(prefix: &str, path: &[String]) -> String {
 /// The key a variable overrides, if it belongs to this prefix and not to a longer one.
 fn path(prefix: &str, name: &str) -> Option<Vec<String>> {
     let rest = after(prefix, name)?;
-    let anothers = PROGRAMS
-        .iter()
-        .any(|(other, _)| other.len() > prefix.len() && after(other, name).is_some());
+    let anothers =
+        PROGRAMS.iter().any(|(other, _)| other.len() > prefix.len() && after(other, name).is_some());
     (!anothers).then(|| rest.to_lowercase().split("__").map(ToOwned::to_owned).collect())
 }
 
@@ -53,10 +52,7 @@ fn after<'a>(prefix: &str, name: &'a str) -> Option<&'a str> {
 
 fn put(node: &mut Node, path: &[String], place: &Place, text: String) -> Result<(), Fault> {
     let Some((key, rest)) = path.split_first() else {
-        *node = Node {
-            place: place.clone(),
-            value: Value::Variable(text),
-        };
+        *node = Node { place: place.clone(), value: Value::Variable(text) };
         return Ok(());
     };
     let Value::Table(table) = &mut node.value else {
@@ -66,10 +62,7 @@ fn put(node: &mut Node, path: &[String], place: &Place, text: String) -> Result<
         ));
     };
     let (_, child) = table.entry(key.clone()).or_insert_with(|| {
-        let empty = Node {
-            place: place.clone(),
-            value: Value::Table(Table::new()),
-        };
+        let empty = Node { place: place.clone(), value: Value::Table(Table::new()) };
         (place.clone(), empty)
     });
     put(child, rest, place, text).map_err(|fault| fault.under(key))

@@ -51,9 +51,7 @@ fn mqtt_port() -> std::num::NonZeroU16 {
 }
 
 fn read(text: &str, variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
-    let variables = variables
-        .iter()
-        .map(|&(name, value)| (name.to_owned(), value.to_owned()));
+    let variables = variables.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
     parse(text, Path::new("agent.toml"), "TIDEGATE", variables)
 }
 
@@ -68,10 +66,7 @@ const RIGHT: &str = "data_dir = '/var/lib/x'\n[broker]\nhost = 'localhost'\n";
 #[test]
 fn a_right_file_is_read() {
     let settings = read(RIGHT, &[]).expect("right");
-    assert_eq!(
-        (settings.data_dir.as_str(), settings.broker.port.get()),
-        ("/var/lib/x", 1883)
-    );
+    assert_eq!((settings.data_dir.as_str(), settings.broker.port.get()), ("/var/lib/x", 1883));
 }
 
 #[test]
@@ -110,11 +105,7 @@ fn a_wrong_type_says_what_would_be_right() {
         &[],
         "agent.toml:1:12: `data_dir` is 7; expected text in quotes",
     );
-    check(
-        "broker = 3\ndata_dir = 'x'",
-        &[],
-        "agent.toml:1:10: `broker` is 3; expected a table",
-    );
+    check("broker = 3\ndata_dir = 'x'", &[], "agent.toml:1:10: `broker` is 3; expected a table");
     check(
         &format!("{RIGHT}clean = 'yes'"),
         &[],
@@ -168,9 +159,7 @@ fn a_wrong_quantity_keeps_its_place() {
 
 #[test]
 fn what_is_not_toml_names_the_line() {
-    let error = read("data_dir = 'x'\n[broker\n", &[])
-        .expect_err("not TOML")
-        .to_string();
+    let error = read("data_dir = 'x'\n[broker\n", &[]).expect_err("not TOML").to_string();
     assert!(error.starts_with("agent.toml:2:8: not TOML: "), "{error}");
 }
 
@@ -197,12 +186,7 @@ fn the_environment_wins_over_the_file() {
     };
     assert_eq!(settings.broker, broker);
     assert_eq!(settings.log.level, Level::Debug);
-    assert_eq!(
-        settings.sources,
-        [Source {
-            filter: "a/#".to_owned()
-        }]
-    );
+    assert_eq!(settings.sources, [Source { filter: "a/#".to_owned() }]);
 }
 
 #[test]
@@ -252,9 +236,7 @@ fn random_text_never_panics() {
     for _ in 0..2_000 {
         let text: String = (0..40)
             .map(|_| {
-                state = state
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1_442_695_040_888_963_407);
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 let alphabet = b"[]{}=.,'\"\n #abz019-+_:\\\xc3";
                 char::from(alphabet[usize::try_from(state >> 33).unwrap_or(0) % alphabet.len()])
             })

@@ -50,11 +50,9 @@ impl FromStr for Duration {
     type Err = InvalidQuantity;
 
     fn from_str(text: &str) -> Result<Self, InvalidQuantity> {
-        sum(text, &TIMES)
-            .map(|nanos| Self(time::Duration::from_nanos(nanos)))
-            .ok_or_else(|| {
-                InvalidQuantity::new(text, "a length of time", "ms, s, m, h or d", "10s\" or \"1h 30m")
-            })
+        sum(text, &TIMES).map(|nanos| Self(time::Duration::from_nanos(nanos))).ok_or_else(|| {
+            InvalidQuantity::new(text, "a length of time", "ms, s, m, h or d", "10s\" or \"1h 30m")
+        })
     }
 }
 
@@ -141,11 +139,8 @@ fn sum(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     while !rest.is_empty() {
         let (number, after) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit())?);
         let after = after.trim_start();
-        let (unit, after) = after.split_at(
-            after
-                .find(|c: char| !c.is_ascii_alphabetic())
-                .unwrap_or(after.len()),
-        );
+        let (unit, after) =
+            after.split_at(after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len()));
         let (_, size) = units.iter().find(|(name, _)| *name == unit)?;
         let term = number.parse::<u64>().ok()?.checked_mul(*size)?;
         total = Some(total.unwrap_or(0_u64).checked_add(term)?);
@@ -159,9 +154,7 @@ fn write_sum(f: &mut fmt::Formatter<'_>, amount: u128, units: &[(&str, u64)], ze
         return write!(f, "0{zero}");
     }
     // One term where one unit divides it, the largest such; otherwise the terms from the largest down.
-    if let Some((unit, size)) = units
-        .iter()
-        .find(|(_, size)| amount.is_multiple_of(u128::from(*size)))
+    if let Some((unit, size)) = units.iter().find(|(_, size)| amount.is_multiple_of(u128::from(*size)))
         && (amount / u128::from(*size) < 1_000 || *size == 1)
     {
         return write!(f, "{}{unit}", amount / u128::from(*size));
@@ -251,12 +244,7 @@ mod tests {
             assert_eq!(duration.to_string().parse(), Ok(duration), "{duration}");
         }
         for bytes in [0, 1, 1_024, 1_000_000, 123_456_789, u64::MAX] {
-            assert_eq!(
-                Bytes(bytes).to_string().parse(),
-                Ok(Bytes(bytes)),
-                "{}",
-                Bytes(bytes)
-            );
+            assert_eq!(Bytes(bytes).to_string().parse(), Ok(Bytes(bytes)), "{}", Bytes(bytes));
         }
         assert_eq!(Duration::from_millis(1_500).to_string(), "1s 500ms");
         assert_eq!(Bytes::new(64 << 20).to_string(), "64MiB");
