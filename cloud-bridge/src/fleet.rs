@@ -143,14 +143,11 @@ impl Fleet {
                     .devices
                     .entry(device.clone())
                     .or_insert_with(|| Device::new(now, *boot, agent_version.clone()));
-                state.boot = *boot;
-                state.agent_version.clone_from(agent_version);
+                state.change(*boot, agent_version.clone());
                 state.open(now, *epoch);
             }
             Fact::DeviceChanged { device, boot, agent_version } => {
-                let state = self.device_mut(device)?;
-                state.boot = *boot;
-                state.agent_version.clone_from(agent_version);
+                self.device_mut(device)?.change(*boot, agent_version.clone());
             }
             Fact::EpochParked { device, epoch, reason } => {
                 self.epoch_mut(device, *epoch)?.parked.get_or_insert((now, *reason));
@@ -228,6 +225,9 @@ impl Fleet {
         hello: &Hello,
         notes: &mut Notes,
     ) -> Result<HelloReply, Refusal> {
+        if self.devices.get(id).is_some_and(|device| device.is_past(hello)) {
+            return Err(Refusal::Stale);
+        }
         let known = self.devices.get(id).and_then(|device| device.epoch(hello.epoch));
         let epoch_state = match known {
             None => {

@@ -219,7 +219,7 @@ fn answer<T: serde::Serialize>(kind: Kind, taken: Result<T, Refusal>) -> Respons
 /// The status of a refusal, as docs/wire.md has it.
 fn status(refusal: &Refusal) -> StatusCode {
     match refusal {
-        Refusal::OutOfOrder { .. } | Refusal::UnknownEpoch => StatusCode::CONFLICT,
+        Refusal::OutOfOrder { .. } | Refusal::UnknownEpoch | Refusal::Stale => StatusCode::CONFLICT,
         Refusal::BrokenChain { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Refusal::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,

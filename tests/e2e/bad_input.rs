@@ -149,7 +149,7 @@ fn a_data_folder_that_cannot_be_made_is_named_with_its_key() {
 
 /// Payloads that are no readings, and what the reason must name.
 fn bad_payloads() -> Vec<(&'static str, Vec<u8>, &'static str)> {
-    let deep = format!("{{\"v\":{}1{}}}", "[".repeat(5_000), "]".repeat(5_000));
+    let deep = format!("{{\"v\":1,\"more\":{}1{}}}", "[".repeat(5_000), "]".repeat(5_000));
     vec![
         ("empty", Vec::new(), "empty"),
         ("large", vec![b'7'; 10 * 1024 * 1024], "bytes"),

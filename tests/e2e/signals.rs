@@ -73,7 +73,7 @@ fn events_in_the_cloud(site: &Site, workflow_id: &str) -> anyhow::Result<Vec<Val
 }
 
 fn count(events: &[Value], kind: &str) -> usize {
-    events.iter().filter(|event| event["type"] == kind).count()
+    events.iter().filter(|event| event["event_type"] == kind).count()
 }
 
 fn answered_once(site: &Site, workflow_id: &str) -> anyhow::Result<()> {

@@ -151,7 +151,7 @@ impl<'a, H: Host> Sender<'a, H> {
             let asked = asked_to_wait(&failure);
             match failure {
                 Failure::Refused(Refusal::OutOfOrder { expected }) => return Delivery::Elsewhere(expected),
-                Failure::Refused(Refusal::UnknownEpoch | Refusal::BrokenChain { .. }) => {
+                Failure::Refused(Refusal::UnknownEpoch | Refusal::Stale | Refusal::BrokenChain { .. }) => {
                     return Delivery::Doubt(words);
                 }
                 Failure::Refused(Refusal::TooLarge { .. }) | Failure::TooLarge => {

@@ -86,6 +86,7 @@ async fn session<H: Host>(parts: &Parts<H>) -> Result<Infallible, Over> {
         lanes: offers,
         downlink_cursor: cursor,
         agent_version: parts.settings.agent_version.clone(),
+        sent: parts.host.stamp(),
     };
     let reply = parts.wire.hello(&hello).await.map_err(|failure| {
         parts.board.failed(&failure.to_string());
@@ -152,6 +153,7 @@ pub(super) fn asked_to_wait(failure: &Failure) -> Duration {
         Failure::Refused(
             Refusal::OutOfOrder { .. }
             | Refusal::UnknownEpoch
+            | Refusal::Stale
             | Refusal::BrokenChain { .. }
             | Refusal::TooLarge { .. }
             | Refusal::Malformed { .. },

@@ -62,6 +62,7 @@ impl fmt::Display for Failure {
             Self::Refused(Refusal::OutOfOrder { expected }) => {
                 write!(f, "the bridge expects {} from item {}", expected.lane.name(), expected.ack + 1)
             }
+            Self::Refused(Refusal::Stale) => f.write_str("the bridge took the hello for an old one"),
             Self::Refused(Refusal::UnknownEpoch) => f.write_str("the bridge does not know this epoch"),
             Self::Refused(Refusal::BrokenChain { expected }) => {
                 write!(f, "the bridge has other {} up to item {}", expected.lane.name(), expected.ack)

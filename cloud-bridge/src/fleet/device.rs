@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 use tidegate_model::id::{BootId, Epoch};
 use tidegate_model::lane::{Lane, LaneRecord};
-use tidegate_model::limits::{DEAD_LETTERS_LISTED_MAX, WINDOWS_LISTED_MAX};
+use tidegate_model::limits::{DEAD_LETTERS_LISTED_MAX, FORMER_BOOTS_MAX, WINDOWS_LISTED_MAX};
 use tidegate_model::reading::{DeadLetter, WindowSummary};
+use tidegate_model::replication::Hello;
 use tidegate_model::time::{Stamp, Timestamp};
 
 use super::downlink::DownlinkLog;
@@ -19,6 +20,8 @@ use super::run::Runs;
 pub(crate) struct Device {
     pub(crate) first_seen: Timestamp,
     pub(crate) boot: BootId,
+    /// Boots it spoke from before, the latest last.
+    pub(crate) former_boots: VecDeque<BootId>,
     pub(crate) agent_version: String,
     /// In the order in which they were opened. Only the last can be current.
     pub(crate) epochs: Vec<EpochState>,
@@ -60,6 +63,7 @@ impl Device {
         Self {
             first_seen: now,
             boot,
+            former_boots: VecDeque::new(),
             agent_version,
             epochs: Vec::new(),
             downlink: DownlinkLog::default(),
@@ -75,6 +79,28 @@ impl Device {
 
     pub(crate) fn epoch_mut(&mut self, epoch: Epoch) -> Option<&mut EpochState> {
         self.epochs.iter_mut().rev().find(|state| state.epoch == epoch)
+    }
+
+    /// Whether a hello was sent before what was heard from the device since: a copy that strayed in the network. What
+    /// it offers is no longer so, and would look like a store that was put back.
+    pub(crate) fn is_past(&self, hello: &Hello) -> bool {
+        let heard = self.epoch(hello.epoch).and_then(|state| state.last_sent);
+        let before = |heard: Stamp| {
+            heard.boot == hello.sent.boot && hello.sent.boottime_ns < heard.boottime_ns
+        };
+        self.former_boots.contains(&hello.boot) || heard.is_some_and(before)
+    }
+
+    /// The device speaks from another boot, or another release.
+    pub(crate) fn change(&mut self, boot: BootId, agent_version: String) {
+        if self.boot != boot {
+            self.former_boots.push_back(self.boot);
+            if self.former_boots.len() > FORMER_BOOTS_MAX {
+                self.former_boots.pop_front();
+            }
+        }
+        self.boot = boot;
+        self.agent_version = agent_version;
     }
 
     /// The epoch that takes batches, if there is one.

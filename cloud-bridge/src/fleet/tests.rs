@@ -266,6 +266,21 @@ fn what_the_device_trimmed_before_the_bridge_was_put_back_is_a_declared_gap() {
 }
 
 #[test]
+fn a_hello_that_strayed_and_comes_late_does_not_look_like_a_store_that_was_put_back() {
+    check(
+        "
+        hello e1 samples=0                  -> new, 0 0 0
+        write e1 samples 3
+        send e1 samples 1..3                -> ack 3
+        hello e1 samples=0 at=4000          -> stale
+        hello e1 boot=2 samples=3 at=1      -> current, 0 0 3
+        hello e1 boot=1 samples=0 at=9000   -> stale
+        hello e1 boot=2 samples=3 at=2      -> current, 0 0 3
+        ",
+    );
+}
+
+#[test]
 fn a_device_put_back_from_an_old_image_must_open_another_epoch() {
     check(
         "

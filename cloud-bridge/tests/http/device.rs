@@ -194,6 +194,7 @@ impl Device {
             lanes,
             downlink_cursor: 0,
             agent_version: "0.1.0".to_owned(),
+            sent: stamp(),
         }
     }
 

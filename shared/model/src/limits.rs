@@ -59,6 +59,8 @@ pub const BATCH_BYTES_MAX: usize = 256 * 1024;
 pub const BATCH_RECORDS_MAX: usize = 500;
 /// Signals in one answer to a downlink poll.
 pub const DOWNLINK_SIGNALS_MAX: usize = 100;
+/// Boots of a device that the bridge remembers, to tell a hello that strayed from them. Older ones are forgotten.
+pub const FORMER_BOOTS_MAX: usize = 64;
 /// How long the bridge holds a downlink poll with nothing to say.
 pub const DOWNLINK_WAIT_SECONDS_MAX: u64 = 30;
 /// Signals waiting for one device. Full: the operator's request is refused.

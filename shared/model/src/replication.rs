@@ -33,6 +33,8 @@ pub struct Hello {
     pub downlink_cursor: SignalSeq,
     /// The agent's version, for people.
     pub agent_version: String,
+    /// The clocks when it was sent: by them a copy that strayed is told from a store that was put back.
+    pub sent: Stamp,
 }
 
 /// What a device holds of a lane.
@@ -175,6 +177,8 @@ pub enum Refusal {
     },
     /// 409. The epoch is not the device's current one, or is parked: say hello first.
     UnknownEpoch,
+    /// 409. An older hello than what was heard since: a copy that strayed. It changed nothing; say hello afresh.
+    Stale,
     /// 422. The bytes do not continue the chain: say hello, and let that decide.
     BrokenChain {
         /// What the bridge has.

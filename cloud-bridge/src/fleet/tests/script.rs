@@ -93,6 +93,11 @@ pub(super) fn stamp() -> Stamp {
     }
 }
 
+/// A look at the clocks of a boot, so many milliseconds after it. A batch's stamp is at 5 s of boot 1.
+fn sent_by(boot: u64, at_ms: u64) -> Stamp {
+    Stamp { boot: BootId::from_u128(boot.into()), boottime_ns: at_ms * 1_000_000, ..stamp() }
+}
+
 pub(super) fn block(first: u64, readings: u64) -> LaneRecord {
     let reading = |number: u64| Reading {
         source: "bed-12".parse().expect("a source"),
@@ -181,10 +186,11 @@ impl World {
             .collect();
         let hello = Hello {
             epoch,
-            boot: BootId::from_u128(1),
+            boot: BootId::from_u128(said("boot").unwrap_or(1).into()),
             lanes,
             downlink_cursor: said("cursor").unwrap_or(0),
             agent_version: "0.1.0".to_owned(),
+            sent: sent_by(said("boot").unwrap_or(1), said("at").unwrap_or(9_000)),
         };
         let Answer::Hello(answer) = self.ask(Request::Hello { device: device(), hello }) else {
             panic!("a hello is answered as one");
@@ -463,6 +469,7 @@ fn refused(refusal: &Refusal) -> String {
     match refusal {
         Refusal::OutOfOrder { expected } => format!("out of order, has {}", expected.ack),
         Refusal::UnknownEpoch => "unknown epoch".to_owned(),
+        Refusal::Stale => "stale".to_owned(),
         Refusal::BrokenChain { expected } => format!("broken chain, has {}", expected.ack),
         Refusal::TooLarge { limit_bytes } => format!("larger than {limit_bytes}"),
         Refusal::Busy { .. } => "busy".to_owned(),

@@ -466,13 +466,14 @@ fn lane_ack() -> impl Strategy<Value = LaneAck> {
 fn hello() -> impl Strategy<Value = Hello> {
     let offer =
         (lane(), any::<u64>(), any::<u64>()).prop_map(|(lane, first, last)| LaneOffer { lane, first, last });
-    (any::<u128>(), any::<u128>(), vec(offer, 0..4), any::<u64>(), text()).prop_map(
-        |(epoch, boot, lanes, downlink_cursor, agent_version)| Hello {
+    (any::<u128>(), any::<u128>(), vec(offer, 0..4), any::<u64>(), text(), stamp()).prop_map(
+        |(epoch, boot, lanes, downlink_cursor, agent_version, sent)| Hello {
             epoch: Epoch::from_u128(epoch),
             boot: BootId::from_u128(boot),
             lanes,
             downlink_cursor,
             agent_version,
+            sent,
         },
     )
 }

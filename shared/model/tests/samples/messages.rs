@@ -226,6 +226,7 @@ fn hello() -> Hello {
         lanes: Lane::ALL.map(|lane| LaneOffer { lane, first: 1, last: 41 }).to_vec(),
         downlink_cursor: 3,
         agent_version: "0.1.0".into(),
+        sent: stamp(),
     }
 }
 
@@ -274,6 +275,7 @@ fn refusals() -> Vec<(&'static str, Refusal)> {
     one_of_each!(Refusal {
         "out_of_order": Refusal::OutOfOrder { .. } => Refusal::OutOfOrder { expected: lane_ack() },
         "unknown_epoch": Refusal::UnknownEpoch => Refusal::UnknownEpoch,
+        "stale": Refusal::Stale => Refusal::Stale,
         "broken_chain": Refusal::BrokenChain { .. } => Refusal::BrokenChain { expected: lane_ack() },
         "too_large": Refusal::TooLarge { .. } => Refusal::TooLarge { limit_bytes: 262_144 },
         "busy": Refusal::Busy { .. } => Refusal::Busy { retry_after_ms: 5_000 },
