@@ -1,15 +1,18 @@
 //! Random programs of all operations, with the process killed after every step: what was on disk is all there is, and
 //! it is enough.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::sample::Index;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 use tidegate_engine::{
-    ActivityTaskToken, Command, Effect, Engine, Input, Reply, Request, RunStatus, ScheduleActivity,
-    StartWorkflow, StickyAttributes, Ticket, WorkflowTaskToken,
+    ActivityTaskToken, Command, Effect, Engine, HistoryPart, Input, Record, Refusal, Reply, Request,
+    RunStatus, ScheduleActivity, StartWorkflow, StateChange, StickyAttributes, Ticket, WorkflowTaskToken,
 };
-use tidegate_model::event::WorkflowTaskFailedCause;
+use tidegate_model::event::{Event, WorkflowTaskFailedCause};
 use tidegate_model::id::{Namespace, TaskQueue, WorkflowId};
 use tidegate_model::payload::{Failure, Header, RetryPolicy};
 
@@ -133,13 +136,22 @@ struct Random {
     polls: Vec<Ticket>,
     /// A snapshot taken on the way, and how many records it has in it.
     snapshot: (Vec<u8>, usize),
+    /// What records alone do not tell.
+    extras: BTreeSet<&'static str>,
 }
 
 impl Random {
     fn new() -> Self {
         let world = World::new(7);
         let snapshot = (world.engine.snapshot(), 0);
-        Self { world, workflow_tasks: Vec::new(), activities: Vec::new(), polls: Vec::new(), snapshot }
+        Self {
+            world,
+            workflow_tasks: Vec::new(),
+            activities: Vec::new(),
+            polls: Vec::new(),
+            snapshot,
+            extras: BTreeSet::new(),
+        }
     }
 
     fn happen(&mut self, happening: &Happening) {
@@ -193,7 +205,12 @@ impl Random {
         for (ticket, reply) in replies {
             self.polls.retain(|waiting| *waiting != ticket);
             match reply {
-                Ok(Reply::WorkflowTask(Some(task))) => self.workflow_tasks.push(task.token),
+                Ok(Reply::WorkflowTask(Some(task))) => {
+                    if matches!(task.history, HistoryPart::Since(_)) {
+                        self.extras.insert("task with new events only");
+                    }
+                    self.workflow_tasks.push(task.token);
+                }
                 Ok(Reply::ActivityTask(Some(task))) => self.activities.push(task.token),
                 Ok(
                     Reply::Started { .. }
@@ -203,8 +220,14 @@ impl Random {
                     | Reply::Done
                     | Reply::Described(_)
                     | Reply::Listed(_),
-                )
-                | Err(_) => {}
+                ) => {}
+                Err(Refusal::InvalidArgument(message)) if message == "UnhandledCommand" => {
+                    self.extras.insert("unhandled command");
+                }
+                Err(Refusal::NotFound(message)) if message == "Workflow task not found." => {
+                    self.extras.insert("stale answer");
+                }
+                Err(_) => {}
             }
         }
     }
@@ -389,6 +412,68 @@ fn identity(n: u8) -> String {
 /// 0 is none.
 fn request_id(n: u8) -> String {
     if n == 0 { String::new() } else { format!("r{n}") }
+}
+
+/// A property that holds because nothing happens would be worth nothing.
+#[test]
+fn random_programs_reach_every_event_and_every_change_of_state() {
+    let mut runner = TestRunner::deterministic();
+    let programs = prop::collection::vec(happening(), 80);
+    let mut reached = BTreeSet::new();
+    for _ in 0..150 {
+        let program = programs.new_tree(&mut runner).expect("the strategy refuses nothing").current();
+        let mut random = Random::new();
+        for happening in &program {
+            random.happen(happening);
+        }
+        reached.extend(random.world.records.iter().flat_map(names));
+        reached.extend(random.extras);
+    }
+    let expected = [
+        "WorkflowExecutionStarted",
+        "WorkflowExecutionCompleted",
+        "WorkflowExecutionFailed",
+        "WorkflowTaskScheduled",
+        "WorkflowTaskStarted",
+        "WorkflowTaskCompleted",
+        "WorkflowTaskTimedOut",
+        "WorkflowTaskFailed",
+        "ActivityTaskScheduled",
+        "ActivityTaskStarted",
+        "ActivityTaskCompleted",
+        "ActivityTaskFailed",
+        "ActivityTaskTimedOut",
+        "TimerStarted",
+        "TimerFired",
+        "TimerCanceled",
+        "WorkflowExecutionSignaled",
+        "transient task started",
+        "transient task ended",
+        "buffered",
+        "sticky bound",
+        "sticky released",
+        "activity started",
+        "activity retried",
+        "task with new events only",
+        "unhandled command",
+        "stale answer",
+    ];
+    assert_eq!(reached, BTreeSet::from(expected));
+}
+
+fn names(record: &Record) -> Vec<&'static str> {
+    match record {
+        Record::History(batch) => batch.events.iter().map(Event::type_name).collect(),
+        Record::State(change) => vec![match change {
+            StateChange::TransientTaskStarted { .. } => "transient task started",
+            StateChange::TransientTaskEnded { .. } => "transient task ended",
+            StateChange::Buffered { .. } => "buffered",
+            StateChange::StickyBound { .. } => "sticky bound",
+            StateChange::StickyReleased { .. } => "sticky released",
+            StateChange::ActivityStarted { .. } => "activity started",
+            StateChange::ActivityRetried { .. } => "activity retried",
+        }],
+    }
 }
 
 /// A few for everyday; `PROPTEST_CASES` asks for more.
