@@ -128,7 +128,7 @@ pub enum Form {
     Json,
     /// Tidegate's topic and payload, as CBOR
     Cbor,
-    /// Anybody's sensor: topic <source>/<channel>, JSON with time, value, unit, session and seq
+    /// Anybody's sensor: topic SOURCE/CHANNEL, JSON with time, value, unit, session and seq
     Plain,
 }
 
