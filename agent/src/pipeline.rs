@@ -7,6 +7,7 @@
 mod diagnostic;
 mod reader;
 mod definition;
+mod source;
 mod steps;
 mod template;
 mod condition;

@@ -42,6 +42,7 @@
 mod service;
 mod workflow;
 mod context;
+mod state;
 mod combinators;
 mod activity;
 mod replay;

@@ -5,6 +5,8 @@
 //! of a later window comes, or when the gateway's clock says that none is to be expected. A reading that comes after the
 //! window it belongs to is *late*: it is stored and counted, and in no window.
 
+mod open;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,9 +16,10 @@ use tidegate_model::id::{Channel, SourceId};
 use tidegate_model::limits::{
     LATE_READINGS_IN_A_ROW_MAX, OPEN_WINDOWS_MAX, WINDOW_KEYS_MAX, WINDOWS_CLOSED_AT_ONCE_MAX,
 };
-use tidegate_model::reading::{Quality, Reading, ReadingBlock, WindowSummary};
+use tidegate_model::reading::{ReadingBlock, WindowSummary};
 use tidegate_model::time::Timestamp;
 
+use self::open::{Aggregate, Open, Placed};
 use super::definition::{Definition, WindowSpec};
 use super::time::{self, TimeOf};
 
@@ -32,9 +35,13 @@ pub struct Windows {
     counts: BTreeMap<String, Counts>,
     /// Follows from the keys: when which open window closes by the gateway's clock.
     deadlines: BTreeSet<(Timestamp, Arc<Key>)>,
-    /// Follows from the definitions: which pipelines a source and channel go to.
-    routes: BTreeMap<(SourceId, Channel), Arc<[String]>>,
+    /// Follows from the definitions: which windows a source's and channel's readings go into.
+    routes: BTreeMap<SourceId, BTreeMap<Channel, Route>>,
+    /// Routes in that memory.
+    routed: usize,
 }
+
+type Route = Arc<[Arc<Key>]>;
 
 /// What was remarkable about a pipeline's readings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -65,27 +72,6 @@ struct Progress {
     late: u64,
     last_reading: u64,
     open: Option<Open>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Open {
-    definition: String,
-    start: Timestamp,
-    end: Timestamp,
-    /// When it closes by the gateway's clock.
-    deadline: Timestamp,
-    first_reading: u64,
-    last_reading: u64,
-    missing: u64,
-    aggregate: Aggregate,
-}
-
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
-struct Aggregate {
-    count: u64,
-    min: f64,
-    max: f64,
-    mean: f64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -122,7 +108,7 @@ impl Windows {
     /// Takes a definition into use; one of the same name gives way. Windows that are open go on where the new definition
     /// has the same window, and are cut short where it has another.
     pub fn enable(&mut self, definition: &Definition) {
-        self.routes.clear();
+        self.forget_routes();
         let name = definition.name();
         let same_window = self.pipelines.get(name).is_some_and(|old| old.window() == definition.window());
         let keys: Vec<Arc<Key>> = self.keys.keys().filter(|key| key.pipeline == name).cloned().collect();
@@ -145,7 +131,7 @@ impl Windows {
 
     /// Takes a definition out of use. Its open windows go; the readings in them are stored like all others.
     pub fn disable(&mut self, name: &str) {
-        self.routes.clear();
+        self.forget_routes();
         self.pipelines.remove(name);
         self.counts.remove(name);
         self.keys.retain(|key, _| key.pipeline != name);
@@ -157,19 +143,18 @@ impl Windows {
     pub fn apply_readings(&mut self, block: &ReadingBlock, now: Timestamp) {
         for (number, reading) in (block.first..).zip(&block.readings) {
             let arrival = shifted(now, reading.received_ns);
-            for name in self.route(&reading.source, &reading.channel).iter() {
-                let Some(definition) = self.pipelines.get(name) else { continue };
-                let Some(spec) = definition.window().copied() else { continue };
+            for key in self.route(&reading.source, &reading.channel).iter() {
+                let window = self.pipelines.get(&key.pipeline).and_then(Definition::window);
+                let Some(spec) = window.copied() else { continue };
                 let time = match spec.time {
                     TimeOf::Gateway => Some(arrival),
                     TimeOf::Source { unit, zone } => {
                         reading.source_stamp.as_ref().and_then(|stamp| time::read(stamp, unit, zone))
                     }
                 };
-                let digest = definition.digest().to_owned();
                 match time {
-                    Some(time) => self.place(name, digest, spec, Placed { time, arrival, number, reading }),
-                    None => self.counts.entry(name.clone()).or_default().undated += 1,
+                    Some(time) => self.place(key, spec, Placed { time, arrival, number, reading }),
+                    None => self.counts.entry(key.pipeline.clone()).or_default().undated += 1,
                 }
             }
         }
@@ -236,26 +221,35 @@ impl Windows {
         &self.counts
     }
 
-    fn route(&mut self, source: &SourceId, channel: &Channel) -> Arc<[String]> {
-        let key = (source.clone(), channel.clone());
-        if let Some(route) = self.routes.get(&key) {
+    fn route(&mut self, source: &SourceId, channel: &Channel) -> Route {
+        if let Some(route) = self.routes.get(source).and_then(|channels| channels.get(channel)) {
             return Arc::clone(route);
         }
         let takers = self.pipelines.values().filter(|definition| definition.takes(source, channel));
-        let route: Arc<[String]> = takers.map(|definition| definition.name().to_owned()).collect();
+        let key = |definition: &Definition| {
+            let pipeline = definition.name().to_owned();
+            Arc::new(Key { pipeline, source: source.clone(), channel: channel.clone() })
+        };
+        let route: Route = takers.map(key).collect();
         // Only a memory of what is cheap to find out again.
-        if self.routes.len() >= WINDOW_KEYS_MAX {
-            self.routes.clear();
+        if self.routed >= WINDOW_KEYS_MAX {
+            self.forget_routes();
         }
-        self.routes.insert(key, Arc::clone(&route));
+        self.routed += 1;
+        self.routes.entry(source.clone()).or_default().insert(channel.clone(), Arc::clone(&route));
         route
     }
 
+    fn forget_routes(&mut self) {
+        self.routes.clear();
+        self.routed = 0;
+    }
+
     /// Puts a reading into its window, which may end another.
-    fn place(&mut self, name: &str, digest: String, spec: WindowSpec, placed: Placed<'_>) {
-        let key = self.key(name, placed.reading, placed.number);
+    fn place(&mut self, key: &Arc<Key>, spec: WindowSpec, placed: Placed<'_>) {
+        self.remember(key);
         let start = floor(placed.time, spec.length);
-        let progress = self.keys.get_mut(&key).expect("made just now");
+        let progress = self.keys.get_mut(key).expect("remembered just now");
         progress.last_reading = placed.number;
         if let Some(open) = progress.open.as_mut().filter(|open| open.start == start) {
             progress.late_in_a_row = 0;
@@ -265,7 +259,7 @@ impl Windows {
         let late_before = progress.open.as_ref().map(|open| open.start).or(progress.closed_until);
         let is_late = late_before.is_some_and(|before| start < before);
         if is_late {
-            let counts = self.counts.entry(name.to_owned()).or_default();
+            let counts = self.counts.entry(key.pipeline.clone()).or_default();
             counts.late += 1;
             progress.late_in_a_row += 1;
             progress.late += 1;
@@ -278,39 +272,25 @@ impl Windows {
             progress.late -= 1;
         }
         progress.late_in_a_row = 0;
-        self.end(&key, is_late);
+        self.end(key, is_late);
         let deadline = match spec.time {
             TimeOf::Gateway => start + spec.length + spec.grace,
             TimeOf::Source { .. } => placed.arrival + spec.length + spec.grace,
         };
-        let mut open = Open {
-            definition: digest,
-            start,
-            end: start + spec.length,
-            deadline,
-            first_reading: placed.number,
-            last_reading: placed.number,
-            missing: 0,
-            aggregate: Aggregate::default(),
-        };
-        open.add(&placed);
-        self.deadlines.insert((deadline, Arc::clone(&key)));
-        self.keys.get_mut(&key).expect("made just now").open = Some(open);
+        let definition = self.pipelines.get(&key.pipeline).map(Definition::digest).unwrap_or_default();
+        let open = Open::new(definition, (start, start + spec.length), deadline, &placed);
+        self.deadlines.insert((deadline, Arc::clone(key)));
+        self.keys.get_mut(key).expect("remembered just now").open = Some(open);
         if self.deadlines.len() > OPEN_WINDOWS_MAX {
             let (_, oldest) = self.deadlines.first().cloned().expect("there are more than the limit");
             self.end(&oldest, true);
         }
     }
 
-    /// The key of a reading, with its progress in the table.
-    fn key(&mut self, name: &str, reading: &Reading, number: u64) -> Arc<Key> {
-        let key = Key {
-            pipeline: name.to_owned(),
-            source: reading.source.clone(),
-            channel: reading.channel.clone(),
-        };
-        if let Some((key, _)) = self.keys.get_key_value(&key) {
-            return Arc::clone(key);
+    /// Makes sure that a key has its progress in the table.
+    fn remember(&mut self, key: &Arc<Key>) {
+        if self.keys.contains_key(key) {
+            return;
         }
         if self.keys.len() >= WINDOW_KEYS_MAX {
             let idle = self.keys.iter().filter(|(_, progress)| progress.open.is_none());
@@ -318,9 +298,7 @@ impl Windows {
                 idle.min_by_key(|(_, progress)| progress.last_reading).map(|(key, _)| Arc::clone(key));
             self.keys.remove(&silent.expect("fewer windows are open than keys are kept"));
         }
-        let key = Arc::new(key);
-        self.keys.insert(Arc::clone(&key), Progress { last_reading: number, ..Progress::default() });
-        key
+        self.keys.insert(Arc::clone(key), Progress::default());
     }
 
     /// Ends the open window of a key, if there is one: its summary is final.
@@ -378,48 +356,6 @@ impl Windows {
             Err(reason) => summary.condition_error = Some(reason),
         }
         summary
-    }
-}
-
-/// A reading on its way into a window.
-#[derive(Clone, Copy)]
-struct Placed<'r> {
-    time: Timestamp,
-    arrival: Timestamp,
-    number: u64,
-    reading: &'r Reading,
-}
-
-impl Open {
-    fn add(&mut self, placed: &Placed<'_>) {
-        self.last_reading = placed.number;
-        let good = placed.reading.quality != Quality::Bad;
-        match placed.reading.value.as_number().filter(|value| good && value.is_finite()) {
-            Some(value) => self.aggregate.add(value),
-            None => self.missing += 1,
-        }
-    }
-}
-
-impl Aggregate {
-    /// A running mean (Welford 1962), with the division before the subtraction, so that it cannot overflow between the
-    /// largest and the smallest number there are. The order of the readings is that of the log, so a replay has the same
-    /// bits.
-    fn add(&mut self, value: f64) {
-        self.count += 1;
-        if self.count == 1 {
-            (self.min, self.max, self.mean) = (value, value, value);
-            return;
-        }
-        if value < self.min {
-            self.min = value;
-        }
-        if value > self.max {
-            self.max = value;
-        }
-        #[expect(clippy::cast_precision_loss, reason = "a window has fewer than 2^53 readings")]
-        let count = self.count as f64;
-        self.mean += value / count - self.mean / count;
     }
 }
 

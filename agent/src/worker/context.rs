@@ -1,22 +1,20 @@
 //! What workflow code has of the world. Each wish becomes a command; each future waits for the event that answers it.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
 use std::future::IntoFuture;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context as TaskContext, Poll, Waker};
+use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use tidegate_engine::{Command, ScheduleActivity};
-use tidegate_model::chance::Chance;
+use tidegate_engine::ScheduleActivity;
 use tidegate_model::id::{RunId, TaskQueue, WorkflowId};
 use tidegate_model::payload::{Failure, Header, Payloads, RetryPolicy};
 use tidegate_model::time::Timestamp;
 
-use super::fault::Fault;
+use super::state::Shared;
 use super::workflow::{Activity, from_payloads, to_payloads};
 
 /// How long an attempt of an activity may take unless the workflow says otherwise.
@@ -56,7 +54,7 @@ impl Context {
     /// A durable timer, running from now on. Dropping it before it fires cancels it.
     pub fn timer(&self, duration: Duration) -> Timer {
         let id = self.shared.borrow_mut().start_timer(duration);
-        Timer { shared: Rc::clone(&self.shared), id, done: false }
+        Timer { shared: Rc::clone(&self.shared), id }
     }
 
     /// Signals of this name. They are kept from the start of the run until they are received, each once.
@@ -73,7 +71,7 @@ impl Context {
     /// A random number that a replay draws again. Not for secrets: it follows from the run's id.
     #[must_use]
     pub fn random(&self) -> u64 {
-        self.shared.borrow_mut().chance.next_u64()
+        self.shared.borrow_mut().random()
     }
 
     /// Which run this is.
@@ -89,23 +87,7 @@ impl Context {
     }
 
     pub(super) fn new(info: WorkflowInfo, now: Timestamp, original_run: RunId) -> Self {
-        // Both halves of the id: its upper half is the time of the start, which runs may have in common.
-        let bits = original_run.as_u128();
-        let half = |bits: u128| u64::try_from(bits & u128::from(u64::MAX)).expect("masked to 64 bits");
-        let shared = Shared {
-            info: Rc::new(info),
-            now,
-            replaying: true,
-            chance: Chance::new(half(bits >> 64) ^ half(bits)),
-            last_activity: 0,
-            last_timer: 0,
-            activities: BTreeMap::new(),
-            timers: BTreeMap::new(),
-            signals: BTreeMap::new(),
-            last_receiver: 0,
-            commands: Vec::new(),
-            fault: None,
-        };
+        let shared = Shared::new(Rc::new(info), now, original_run);
         Self { shared: Rc::new(RefCell::new(shared)) }
     }
 
@@ -148,26 +130,22 @@ impl<A: Activity> ActivityCall<A> {
     /// Makes the call now, to be awaited later or beside others.
     pub fn start(self) -> ActivityFuture<A::Output> {
         let mut shared = self.cx.shared.borrow_mut();
-        shared.last_activity += 1;
-        let id = shared.last_activity.to_string();
+        let id = shared.begin_activity();
         match to_payloads(&self.input) {
-            Ok(input) => {
-                let command = ScheduleActivity {
-                    activity_id: id.clone(),
-                    activity_type: A::TYPE.to_owned(),
-                    task_queue: self.task_queue,
-                    input,
-                    start_to_close_timeout: self.start_to_close,
-                    retry_policy: self.retry,
-                    header: Header::new(),
-                };
-                shared.commands.push(Command::ScheduleActivityTask(command));
-            }
+            Ok(input) => shared.schedule_activity(ScheduleActivity {
+                activity_id: id.clone(),
+                activity_type: A::TYPE.to_owned(),
+                task_queue: self.task_queue,
+                input,
+                start_to_close_timeout: self.start_to_close,
+                retry_policy: self.retry,
+                header: Header::new(),
+            }),
             Err(reason) => {
-                shared.fail(format!("the input of activity {} has no JSON form: {reason}", A::TYPE));
+                shared.fail(format!("the input of activity {} has no JSON form: {reason}", A::TYPE))
             }
         }
-        shared.activities.insert(id.clone(), Slot::Waiting(None));
+        drop(shared);
         ActivityFuture { shared: Rc::clone(&self.cx.shared), id, output: PhantomData }
     }
 }
@@ -196,8 +174,7 @@ impl<T: DeserializeOwned> Future for ActivityFuture<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let mut shared = self.shared.borrow_mut();
-        let slot = shared.activities.get_mut(&self.id).expect("the slot goes with its future");
-        let Some(result) = slot.poll(cx) else { return Poll::Pending };
+        let Some(result) = shared.poll_activity(&self.id, cx) else { return Poll::Pending };
         let payloads = match result {
             Ok(payloads) => payloads,
             Err(failure) => return Poll::Ready(Err(failure)),
@@ -216,7 +193,7 @@ impl<T: DeserializeOwned> Future for ActivityFuture<T> {
 
 impl<T> Drop for ActivityFuture<T> {
     fn drop(&mut self) {
-        self.shared.borrow_mut().activities.remove(&self.id);
+        self.shared.borrow_mut().leave_activity(&self.id);
     }
 }
 
@@ -226,30 +203,20 @@ impl<T> Drop for ActivityFuture<T> {
 pub struct Timer {
     shared: Rc<RefCell<Shared>>,
     id: String,
-    done: bool,
 }
 
 impl Future for Timer {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
-        let fired = {
-            let mut shared = self.shared.borrow_mut();
-            let slot = shared.timers.get_mut(&self.id).expect("the slot goes with its future");
-            slot.poll(cx).is_some()
-        };
-        self.done |= fired;
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
+        let fired = self.shared.borrow_mut().poll_timer(&self.id, cx);
         if fired { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        let mut shared = self.shared.borrow_mut();
-        let slot = shared.timers.remove(&self.id);
-        if !self.done && matches!(slot, Some(Slot::Waiting(_))) {
-            shared.cancel_timer(&self.id);
-        }
+        self.shared.borrow_mut().leave_timer(&self.id);
     }
 }
 
@@ -267,11 +234,7 @@ impl<T: DeserializeOwned> Signal<T> {
     /// A signal that is not a `T` in JSON comes as a failure of kind `UndecodableSignal`, for the workflow to judge: its
     /// sender is to blame.
     pub fn recv(&self) -> Recv<T> {
-        let receiver = {
-            let mut shared = self.shared.borrow_mut();
-            shared.last_receiver += 1;
-            shared.last_receiver
-        };
+        let receiver = self.shared.borrow_mut().begin_receiver();
         Recv {
             signal: Signal {
                 shared: Rc::clone(&self.shared),
@@ -285,7 +248,7 @@ impl<T: DeserializeOwned> Signal<T> {
     /// The next one that is there already.
     #[must_use]
     pub fn try_recv(&self) -> Option<Result<T, Failure>> {
-        let payloads = self.shared.borrow_mut().mailbox(&self.name).arrived.pop_front()?;
+        let payloads = self.shared.borrow_mut().take_signal(&self.name)?;
         Some(decode_signal(&self.name, &payloads))
     }
 }
@@ -303,20 +266,16 @@ impl<T: DeserializeOwned> Future for Recv<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let mut shared = self.signal.shared.borrow_mut();
-        let mailbox = shared.mailbox(&self.signal.name);
-        match mailbox.arrived.pop_front() {
+        match shared.poll_signal(&self.signal.name, self.receiver, cx) {
             Some(payloads) => Poll::Ready(decode_signal(&self.signal.name, &payloads)),
-            None => {
-                mailbox.receivers.insert(self.receiver, cx.waker().clone());
-                Poll::Pending
-            }
+            None => Poll::Pending,
         }
     }
 }
 
 impl<T> Drop for Recv<T> {
     fn drop(&mut self) {
-        self.signal.shared.borrow_mut().mailbox(&self.signal.name).receivers.remove(&self.receiver);
+        self.signal.shared.borrow_mut().leave_signal(&self.signal.name, self.receiver);
     }
 }
 
@@ -328,117 +287,4 @@ fn decode_signal<T: DeserializeOwned>(name: &str, payloads: &Payloads) -> Result
             true,
         )
     })
-}
-
-/// What the code and the executor share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) info: Rc<WorkflowInfo>,
-    pub(super) now: Timestamp,
-    pub(super) replaying: bool,
-    chance: Chance,
-    last_activity: u64,
-    last_timer: u64,
-    last_receiver: u64,
-    activities: BTreeMap<String, Slot<Result<Payloads, Failure>>>,
-    timers: BTreeMap<String, Slot<()>>,
-    signals: BTreeMap<Rc<str>, Mailbox>,
-    /// Asked for in this turn, in order.
-    pub(super) commands: Vec<Command>,
-    /// What the code did that cannot stand.
-    pub(super) fault: Option<Fault>,
-}
-
-#[derive(Debug)]
-enum Slot<T> {
-    Waiting(Option<Waker>),
-    Ready(Option<T>),
-}
-
-#[derive(Debug, Default)]
-struct Mailbox {
-    arrived: VecDeque<Payloads>,
-    receivers: BTreeMap<u64, Waker>,
-}
-
-impl<T> Slot<T> {
-    fn poll(&mut self, cx: &TaskContext<'_>) -> Option<T> {
-        match self {
-            Self::Ready(value) => Some(value.take().expect("a future is not polled again once it was ready")),
-            Self::Waiting(waker) => {
-                *waker = Some(cx.waker().clone());
-                None
-            }
-        }
-    }
-
-    fn resolve(&mut self, value: T) -> Option<Waker> {
-        match std::mem::replace(self, Self::Ready(Some(value))) {
-            Self::Waiting(waker) => waker,
-            Self::Ready(_) => None,
-        }
-    }
-
-    fn is_waiting(&self) -> bool {
-        matches!(self, Self::Waiting(_))
-    }
-}
-
-// Each of these returns the wakers to wake, so that no one is woken while the state is borrowed.
-impl Shared {
-    /// An activity ended. Nobody may wait for it any more.
-    pub(super) fn resolve_activity(&mut self, id: &str, result: Result<Payloads, Failure>) -> Vec<Waker> {
-        self.activities.get_mut(id).and_then(|slot| slot.resolve(result)).into_iter().collect()
-    }
-
-    /// A timer fired. The code may have dropped it in this very turn: there is nothing to cancel any more then.
-    pub(super) fn resolve_timer(&mut self, id: &str) -> Vec<Waker> {
-        self.commands
-            .retain(|command| !matches!(command, Command::CancelTimer { timer_id } if timer_id == id));
-        self.timers.get_mut(id).and_then(|slot| slot.resolve(())).into_iter().collect()
-    }
-
-    /// A signal arrived.
-    pub(super) fn deliver_signal(&mut self, name: &str, input: Payloads) -> Vec<Waker> {
-        let mailbox = self.mailbox(name);
-        mailbox.arrived.push_back(input);
-        mailbox.receivers.values().cloned().collect()
-    }
-
-    /// Whether anything that can still happen would bring the code on.
-    pub(super) fn waits_for_something(&self) -> bool {
-        self.activities.values().any(Slot::is_waiting)
-            || self.timers.values().any(Slot::is_waiting)
-            || self.signals.values().any(|mailbox| !mailbox.receivers.is_empty())
-    }
-
-    fn start_timer(&mut self, duration: Duration) -> String {
-        self.last_timer += 1;
-        let id = self.last_timer.to_string();
-        self.commands.push(Command::StartTimer { timer_id: id.clone(), start_to_fire_timeout: duration });
-        self.timers.insert(id.clone(), Slot::Waiting(None));
-        id
-    }
-
-    fn cancel_timer(&mut self, id: &str) {
-        let started = self
-            .commands
-            .iter()
-            .position(|command| matches!(command, Command::StartTimer { timer_id, .. } if timer_id == id));
-        match started {
-            // Wished for and given up in one turn: the engine need not hear of it.
-            Some(at) => {
-                self.commands.remove(at);
-            }
-            None => self.commands.push(Command::CancelTimer { timer_id: id.to_owned() }),
-        }
-    }
-
-    fn mailbox(&mut self, name: &str) -> &mut Mailbox {
-        self.signals.entry(name.into()).or_default()
-    }
-
-    fn fail(&mut self, what: String) {
-        self.fault.get_or_insert(Fault::Unusable(what));
-    }
 }

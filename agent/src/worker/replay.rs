@@ -173,7 +173,7 @@ impl Replay {
             }
             Event::ActivityTaskCompleted { result, scheduled_event_id, .. } => {
                 let activity = self.ended(id, scheduled_event_id)?;
-                self.cx.shared().resolve_activity(&activity.id, Ok(result))
+                self.cx.shared().resolve_activity(&activity.id, Ok(result)).into_iter().collect()
             }
             Event::ActivityTaskFailed {
                 failure, scheduled_event_id, started_event_id, retry_state, ..
@@ -181,9 +181,11 @@ impl Replay {
             | Event::ActivityTaskTimedOut { failure, scheduled_event_id, started_event_id, retry_state } => {
                 let activity = self.ended(id, scheduled_event_id)?;
                 let failure = wrapped(failure, &activity, scheduled_event_id, started_event_id, retry_state);
-                self.cx.shared().resolve_activity(&activity.id, Err(failure))
+                self.cx.shared().resolve_activity(&activity.id, Err(failure)).into_iter().collect()
             }
-            Event::TimerFired { timer_id, .. } => self.cx.shared().resolve_timer(&timer_id),
+            Event::TimerFired { timer_id, .. } => {
+                self.cx.shared().resolve_timer(&timer_id).into_iter().collect()
+            }
             Event::WorkflowExecutionSignaled { signal_name, input, .. } => {
                 self.cx.shared().deliver_signal(&signal_name, input)
             }

@@ -29,7 +29,7 @@ pub(in crate::pipeline) fn summary() -> WindowSummary {
 use tidegate_model::chance::Chance;
 use tidegate_model::codec;
 use tidegate_model::id::BootId;
-use tidegate_model::reading::{SourceStamp, Value};
+use tidegate_model::reading::{Quality, Reading, SourceStamp, Value};
 use tidegate_model::time::{ClockState, Stamp};
 
 const SECOND: i64 = 1_000_000;
