@@ -12,8 +12,8 @@ const KILLS_DEFAULT: u64 = 50;
 #[test]
 fn what_was_acknowledged_is_in_the_cloud_exactly_once_whatever_is_killed() {
     crate::run(&[], |site| {
-        let kills = number("TIDEGATE_KILLS").unwrap_or(KILLS_DEFAULT);
-        let seed = number("TIDEGATE_SEED").unwrap_or(1);
+        let kills = number("E2E_KILLS").unwrap_or(KILLS_DEFAULT);
+        let seed = number("E2E_SEED").unwrap_or(1);
         eprintln!("seed {seed}, {kills} kills");
         let mut chance = Chance::new(seed);
         let mut running = Running {

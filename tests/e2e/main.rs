@@ -1,6 +1,6 @@
 //! End to end: real processes, a real mosquitto, real stores, SIGKILL. Nothing here is simulated.
 //!
-//! `TIDEGATE_KILLS` sets how many processes the chaos test kills (default 50), `TIDEGATE_SEED` which ones.
+//! `E2E_KILLS` sets how many processes the chaos test kills (default 50), `E2E_SEED` which ones.
 
 mod chaos;
 mod replaced;

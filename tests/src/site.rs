@@ -58,7 +58,7 @@ impl Process {
         let log = folder.join(format!("{name}.log"));
         let file = File::options().create(true).append(true).open(&log).context("the log of a process")?;
         let (path, first) = program.split_first().context("a program has a name")?;
-        let child = Command::new(path)
+        let child = clean(path)
             .args(first)
             .args(arguments)
             .current_dir(folder)
@@ -379,7 +379,7 @@ impl Site {
         };
         let (path, first) = program.split_first().context("a program has a name")?;
         let output =
-            Command::new(path).args(first).args(arguments).current_dir(&self.folder).output().context("a command")?;
+            clean(path).args(first).args(arguments).current_dir(&self.folder).output().context("a command")?;
         ensure!(
             output.status.success(),
             "{arguments:?} failed: {}",
@@ -387,6 +387,17 @@ impl Site {
         );
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
+}
+
+/// A command without the variables that the programs read: this test's own would be taken for settings.
+fn clean(program: &OsString) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("TIDEGATE_") {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// Whose command.
