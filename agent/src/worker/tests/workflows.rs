@@ -147,6 +147,23 @@ fn of_two_things_in_one_turn_the_one_that_happened_first_wins() {
 }
 
 #[test]
+fn a_signal_that_comes_while_the_end_is_being_decided_is_not_lost() {
+    let mut world = World::new().workflow::<Wait>();
+    let run = world.start::<Wait>("a", &5);
+    world.settle();
+    world.pass(6 * MINUTE);
+    let task = world.poll_workflow().expect("the timer has fired");
+    world.signal("a", "go", &7, "1").expect("open");
+    world.answer(&task);
+    // The engine refuses to end a run over an event its code has not seen; the code sees it, and ends the run.
+    assert_eq!(world.outcome::<Option<u32>>(run), None);
+    world.settle();
+    assert_eq!(world.outcome(run), Some(Ok(None::<u32>)));
+    assert!(world.event_types(run).contains(&"WorkflowExecutionSignaled"));
+    assert_eq!(world.faults(), [""; 0]);
+}
+
+#[test]
 fn a_signal_that_cannot_be_read_is_the_workflows_to_judge() {
     let mut world = World::new().workflow::<Wait>();
     let run = world.start::<Wait>("a", &5);
