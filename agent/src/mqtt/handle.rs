@@ -229,6 +229,13 @@ impl MqttHandle {
         drop(subscriptions.wait_for(|state| state.sent && state.unconfirmed == 0).await);
     }
 
+    /// Whether the broker has confirmed every change of [`Self::subscribe`] so far.
+    #[must_use]
+    pub fn is_subscribed(&self) -> bool {
+        let state = self.shared.subscriptions.borrow();
+        state.sent && state.unconfirmed == 0
+    }
+
     /// Says goodbye and ends the session. The broker keeps it, with what arrives meanwhile, for the next start.
     /// Returns within a few seconds, whatever the broker does.
     pub async fn stop(&self) {

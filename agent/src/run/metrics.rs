@@ -52,6 +52,7 @@ pub(super) fn shell_status(
     let device = config.device.id.clone();
     let address = format!("{}:{}", config.broker.host, config.broker.port);
     Box::new(move || {
+        let subscribed = broker.is_connected() && broker.is_subscribed();
         let broker = if broker.is_connected() { "connected to" } else { "not connected to" };
         let uplink = uplink.as_ref().map(Monitor::status);
         let words = match &uplink {
@@ -66,6 +67,7 @@ pub(super) fn shell_status(
         json!({
             "device": device,
             "broker": format!("{broker} {address}"),
+            "subscribed": subscribed,
             "uplink": words,
             "uplink_detail": uplink,
         })
