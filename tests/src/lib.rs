@@ -9,3 +9,4 @@ pub mod mosquitto;
 pub mod programs;
 pub mod recordings;
 pub mod checker;
+pub mod disk;

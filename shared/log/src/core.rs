@@ -38,6 +38,8 @@ pub enum Upkeep {
     Idle,
     /// Inputs wait: do only what is overdue.
     Loaded,
+    /// Do it although it is not due: before a planned end, or to see what happens.
+    Now,
 }
 
 impl<M: Machine> Core<M> {
@@ -125,10 +127,14 @@ impl<M: Machine> Core<M> {
     /// [`Error`], as in [`Core::turn`].
     pub fn upkeep(&mut self, when: Upkeep) -> Result<bool, Error> {
         self.check()?;
-        let idle = when == Upkeep::Idle;
-        let done = if self.store.snapshot_due(idle) {
+        let (settles, trims) = match when {
+            Upkeep::Idle => (self.store.snapshot_due(true), true),
+            Upkeep::Loaded => (self.store.snapshot_due(false), false),
+            Upkeep::Now => (self.store.has_tail(), true),
+        };
+        let done = if settles {
             self.settle().map(|()| true)
-        } else if idle {
+        } else if trims {
             self.store.trim(&self.machine)
         } else {
             Ok(false)

@@ -75,6 +75,14 @@ impl Reader {
         self.tail(|tail| tail.last_row)
     }
 
+    /// Number of the first row that is still held; 1 when there is none yet.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn first_row(&self) -> Result<u64, Error> {
+        Ok(self.look()?.rows.map_or(1, |(first_row, _)| first_row))
+    }
+
     /// Where a lane stands: the next item and the chain, as committed.
     ///
     /// # Errors
