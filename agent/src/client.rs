@@ -80,7 +80,7 @@ impl<Token: Send + 'static> Drop for Abandon<Token> {
     fn drop(&mut self) {
         if self.armed && self.client.waiting.leave(self.ticket) {
             // A full queue loses this hint: the poll then ends by itself, and a task handed to it times out.
-            let hint = Input::Engine(EngineInput::Abandon { ticket: self.ticket });
+            let hint = Input::Engine(Box::new(EngineInput::Abandon { ticket: self.ticket }));
             if self.client.log.try_send(hint).is_err() {
                 tracing::debug!(ticket = self.ticket.0, "a poll that nobody waits for ends by itself");
             }
@@ -102,7 +102,8 @@ impl<Token: Send + 'static> Client<Token> {
     pub async fn call(&self, request: Request) -> Result<Reply, Error> {
         let (ticket, answer) = self.waiting.enter();
         let mut abandon = Abandon { ticket, client: self.clone(), armed: true };
-        let answer = self.ask(Input::Engine(EngineInput::Request { ticket, request }), answer).await;
+        let answer =
+            self.ask(Input::Engine(Box::new(EngineInput::Request { ticket, request })), answer).await;
         abandon.armed = false;
         match answer? {
             Answer::Engine(reply) => Ok(reply?),

@@ -81,7 +81,8 @@ impl Intake {
         }
         if !wanted {
             // The broker remembers the subscriptions of a persistent session, also those of a pipeline that is gone.
-            let reason = "no pipeline in use reads this topic; the subscription is an earlier one's".to_owned();
+            let reason =
+                "no pipeline in use reads this topic; the subscription is an earlier one's".to_owned();
             dead_letters.push(dead_letter(message, reason));
         }
         Message { arrivals, dead_letters, wants_confirmation: own, token }
@@ -114,7 +115,8 @@ mod tests {
             state: ClockState::Holdover,
             error_us: None,
         };
-        let message = Delivered { topic, payload, payload_bytes: payload.len(), received, redelivered: false };
+        let message =
+            Delivered { topic, payload, payload_bytes: payload.len(), received, redelivered: false };
         Intake::new(&device, Vec::new()).read(&message, 7)
     }
 

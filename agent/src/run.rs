@@ -105,7 +105,12 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
                 move || clock.stamp()
             }),
             seed: seed()?,
-            perform: effects::perform(config.device.id.clone(), broker.clone(), bell.clone(), Arc::clone(&waiting)),
+            perform: effects::perform(
+                config.device.id.clone(),
+                broker.clone(),
+                bell.clone(),
+                Arc::clone(&waiting),
+            ),
             stopped: Box::new(move |error| drop(stopped.send(error))),
         },
     );
@@ -125,7 +130,11 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     let control = Control {
         client: client.clone(),
         namespace: namespace(),
-        shell_status: metrics::shell_status(&config, broker.clone(), bridge.as_ref().map(uplink::Uplink::monitor)),
+        shell_status: metrics::shell_status(
+            &config,
+            broker.clone(),
+            bridge.as_ref().map(uplink::Uplink::monitor),
+        ),
         metrics: metrics::render(log.clone(), Arc::clone(&counts), broker.clone()),
     };
     let router = control::router(control);
@@ -191,7 +200,10 @@ fn mqtt_settings(config: &Config) -> anyhow::Result<MqttSettings> {
         None => None,
         Some(path) => {
             let text = std::fs::read_to_string(path).with_context(|| {
-                format!("broker.password_file: failed to read {}; its first line is the password", path.display())
+                format!(
+                    "broker.password_file: failed to read {}; its first line is the password",
+                    path.display()
+                )
             })?;
             Some(text.lines().next().unwrap_or_default().to_owned())
         }

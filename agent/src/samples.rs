@@ -83,9 +83,8 @@ impl Samples {
                 }
                 None => {
                     let content = content_of(&reading);
-                    let seen = content.is_some_and(|hash| {
-                        self.recent_lookup.contains(&hash) || contents.contains(&hash)
-                    });
+                    let seen = content
+                        .is_some_and(|hash| self.recent_lookup.contains(&hash) || contents.contains(&hash));
                     contents.extend(content);
                     redelivered && seen
                 }
@@ -162,10 +161,10 @@ impl Samples {
         self.by_use.remove(&session.last_use);
         session.last_use = number;
         self.by_use.insert(number, key);
-        if self.sessions.len() > limits::DEDUP_SESSIONS_MAX {
-            if let Some((_, oldest)) = self.by_use.pop_first() {
-                self.sessions.remove(&oldest);
-            }
+        if self.sessions.len() > limits::DEDUP_SESSIONS_MAX
+            && let Some((_, oldest)) = self.by_use.pop_first()
+        {
+            self.sessions.remove(&oldest);
         }
     }
 
@@ -174,20 +173,16 @@ impl Samples {
             return;
         }
         self.recent.push_back(hash);
-        if self.recent.len() > limits::DEDUP_RECENT_MAX {
-            if let Some(oldest) = self.recent.pop_front() {
-                self.recent_lookup.remove(&oldest);
-            }
+        if self.recent.len() > limits::DEDUP_RECENT_MAX
+            && let Some(oldest) = self.recent.pop_front()
+        {
+            self.recent_lookup.remove(&oldest);
         }
     }
 }
 
 fn key_of(reading: &Reading, identity: Identity) -> SessionKey {
-    SessionKey {
-        source: reading.source.clone(),
-        channel: reading.channel.clone(),
-        session: identity.session,
-    }
+    SessionKey { source: reading.source.clone(), channel: reading.channel.clone(), session: identity.session }
 }
 
 /// What tells a reading without an identity apart; nothing where the source did not even stamp it.

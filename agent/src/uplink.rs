@@ -154,8 +154,8 @@ pub fn start<H: Host>(
     let board = Arc::new(status::Board::new(&settings.url));
     let (stop, mut stopping) = watch::channel(false);
     let monitor = Monitor { board: Arc::clone(&board), reader: reader.clone() };
-    let rows = bell.0.subscribe();
-    let conversation = session::converse(session::Parts { settings, wire, reader, host, rows, board });
+    let bell = bell.clone();
+    let conversation = session::converse(session::Parts { settings, wire, reader, host, bell, board });
     let task = tokio::spawn(async move {
         tokio::select! {
             // Whatever is in flight may be cut off anywhere: it was not acknowledged, and will be sent again.

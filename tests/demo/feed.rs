@@ -28,7 +28,8 @@ pub(crate) struct Feed {
 /// A ward bed whose patient has an episode of a racing heart.
 pub(crate) fn simulated() -> Feed {
     // The sensor's time runs 12 times as fast, so its episode, at two minutes, is ten seconds away.
-    let sensor = "--source ward/bed-12 --channel HR --channel SpO2 --channel temperature --rate 30 --speed 12";
+    let sensor =
+        "--source ward/bed-12 --channel HR --channel SpO2 --channel temperature --rate 30 --speed 12";
     Feed {
         title: "a simulated patient in ward/bed-12: HR, SpO2, temperature".to_owned(),
         sensor: sensor.split(' ').map(str::to_owned).collect(),
@@ -58,7 +59,9 @@ pub(crate) fn recorded(path: &Path) -> anyhow::Result<Feed> {
         .into_iter()
         .max_by_key(|(_, values)| values.len())
         .filter(|(_, values)| !values.is_empty())
-        .with_context(|| format!("{} holds no recorded number; recordings are .jsonl files", path.display()))?;
+        .with_context(|| {
+            format!("{} holds no recorded number; recordings are .jsonl files", path.display())
+        })?;
     ensure!(length_s > 0.0, "{} is over in an instant", path.display());
     values.sort_by(f64::total_cmp);
     let high = values[values.len() * 19 / 20];

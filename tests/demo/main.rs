@@ -85,14 +85,18 @@ fn tell(options: &Options) -> anyhow::Result<()> {
         Some(path) => feed::recorded(path)?,
         None => feed::simulated(),
     };
-    let temporary = tempfile::Builder::new().prefix("tidegate-demo-").tempdir().context("a temporary folder")?;
+    let temporary =
+        tempfile::Builder::new().prefix("tidegate-demo-").tempdir().context("a temporary folder")?;
     let folder = options.folder.clone().unwrap_or_else(|| temporary.path().to_owned());
     let programs = Programs { agent: role("agent"), bridge: role("bridge"), sensor: role("sensor"), broker };
     let told = story::tell(&folder, programs, &feed);
     if told.is_err() {
         // What the processes said is worth more than a tidy disk.
         let kept = temporary.keep();
-        screen::note(&format!("the files of this run are kept in {}", options.folder.as_ref().unwrap_or(&kept).display()));
+        screen::note(&format!(
+            "the files of this run are kept in {}",
+            options.folder.as_ref().unwrap_or(&kept).display()
+        ));
     }
     told
 }

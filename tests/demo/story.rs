@@ -45,8 +45,11 @@ pub(crate) fn tell(folder: &Path, programs: Programs, feed: &Feed) -> anyhow::Re
     scene.watch(6)?;
 
     screen::chapter(3, "A pipeline decides");
-    screen::note(&format!("It watches for {}. Where that holds, a workflow starts: it raises an alert over MQTT and \
-        waits for a person.", feed.watches));
+    screen::note(&format!(
+        "It watches for {}. Where that holds, a workflow starts: it raises an alert over MQTT and \
+        waits for a person.",
+        feed.watches
+    ));
     let workflow_id = scene.decision()?;
     scene.show(Which::Agent, &["workflow", "list", "--limit", "3"])?;
 
@@ -71,7 +74,10 @@ pub(crate) fn tell(folder: &Path, programs: Programs, feed: &Feed) -> anyhow::Re
     scene.until("the backlog is in the cloud", |scene| {
         Ok(site.readings_in_the_cloud() + 100 >= scene.stored()?)
     })?;
-    screen::note(&format!("{backlog} readings waited; they were there after {} ms", began.elapsed().as_millis()));
+    screen::note(&format!(
+        "{backlog} readings waited; they were there after {} ms",
+        began.elapsed().as_millis()
+    ));
     screen::table_head();
     scene.watch(2)?;
 
@@ -162,7 +168,8 @@ impl Scene<'_> {
     /// Shows a history with its events alone; a person at the command would see their attributes, too.
     fn show_events(&self, arguments: &[&str]) -> anyhow::Result<()> {
         let (command, output) = self.run(Which::Bridge, arguments)?;
-        let is_event = |line: &&str| line.split_whitespace().next().is_some_and(|id| id.parse::<u64>().is_ok());
+        let is_event =
+            |line: &&str| line.split_whitespace().next().is_some_and(|id| id.parse::<u64>().is_ok());
         let events: Vec<&str> = output.lines().filter(is_event).collect();
         screen::command(&command, &events.join("\n"));
         Ok(())
@@ -201,7 +208,9 @@ fn quoted(word: &str) -> String {
 fn run_in_the_cloud(site: &Site, workflow_id: &str) -> anyhow::Result<Value> {
     let runs = site.operator(&format!("/api/v1/devices/{DEVICE}/runs"))?;
     let runs = runs["runs"].as_array().cloned().unwrap_or_default();
-    runs.into_iter().find(|run| run["workflow_id"] == workflow_id).context("the bridge does not know the run yet")
+    runs.into_iter()
+        .find(|run| run["workflow_id"] == workflow_id)
+        .context("the bridge does not know the run yet")
 }
 
 /// Stops the sensors, which wait for their last acknowledgements, and gives their last report.

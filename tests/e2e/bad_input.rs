@@ -58,7 +58,8 @@ fn a_wrong_pipeline_stops_the_start_with_file_line_key_and_remedy() {
 fn an_address_that_leaves_the_machine_is_refused() {
     crate::run(&[], |site| {
         let config = site.bridge_config().display().to_string();
-        let text = fs::read_to_string(site.bridge_config())?.replace("operator = \"127.0.0.1", "operator = \"0.0.0.0");
+        let text = fs::read_to_string(site.bridge_config())?
+            .replace("operator = \"127.0.0.1", "operator = \"0.0.0.0");
         fs::write(site.bridge_config(), text)?;
         let said = complaint(site, Which::Bridge, &["run", "-c", &config])?;
         names_all(&said, &["0.0.0.0", "TLS"])
@@ -186,7 +187,11 @@ fn payloads_that_are_no_readings_become_dead_letters_with_reasons_and_hold_nothi
             let text = |name: &str| letter[name].as_str().unwrap_or_default();
             ensure!(text("topic").ends_with(channel), "in order: {letter}");
             ensure!(text("reason").contains(named), "{named:?} in the reason: {letter}");
-            ensure!(letter["payload_bytes"] == Value::from(payload.len()), "its size: {}", letter["payload_bytes"]);
+            ensure!(
+                letter["payload_bytes"] == Value::from(payload.len()),
+                "its size: {}",
+                letter["payload_bytes"]
+            );
         }
         crate::drained(site)?;
         let device = site.operator(&format!("/api/v1/devices/{}", site.device))?;

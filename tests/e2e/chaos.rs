@@ -22,7 +22,14 @@ fn what_was_acknowledged_is_in_the_cloud_exactly_once_whatever_is_killed() {
             agent: site.start_agent()?,
         };
         let sensor = site.start_sensor(&[
-            "--source", "ward/bed-1", "--source", "ward/bed-2", "--rate", "150", "--drain", "80",
+            "--source",
+            "ward/bed-1",
+            "--source",
+            "ward/bed-2",
+            "--rate",
+            "150",
+            "--drain",
+            "80",
         ])?;
         for _ in 0..kills {
             std::thread::sleep(Duration::from_millis(20 + chance.below(400)));

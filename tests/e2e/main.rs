@@ -126,5 +126,9 @@ fn check_exactly_once(site: &Site, reports: &[Value]) -> anyhow::Result<()> {
 fn errors(site: &Site, log: &str) -> anyhow::Result<Vec<String>> {
     let path: PathBuf = site.folder.join(format!("{log}.log"));
     let text = std::fs::read_to_string(path)?;
-    Ok(text.lines().filter(|line| line.contains("ERROR") || line.contains("panicked")).map(str::to_owned).collect())
+    Ok(text
+        .lines()
+        .filter(|line| line.contains("ERROR") || line.contains("panicked"))
+        .map(str::to_owned)
+        .collect())
 }

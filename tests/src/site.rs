@@ -378,8 +378,12 @@ impl Site {
             Which::Bridge => &self.programs.bridge,
         };
         let (path, first) = program.split_first().context("a program has a name")?;
-        let output =
-            clean(path).args(first).args(arguments).current_dir(&self.folder).output().context("a command")?;
+        let output = clean(path)
+            .args(first)
+            .args(arguments)
+            .current_dir(&self.folder)
+            .output()
+            .context("a command")?;
         ensure!(
             output.status.success(),
             "{arguments:?} failed: {}",

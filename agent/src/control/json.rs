@@ -26,9 +26,11 @@ impl HistoryEvent {
             // An event is a map of one entry, its type; the attributes are what is under it.
             let attributes = match tagged {
                 Value::Object(map) => map.into_iter().next().map_or(Value::Null, |(_, inner)| inner),
-                other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
-                    other
-                }
+                other @ (Value::Null
+                | Value::Bool(_)
+                | Value::Number(_)
+                | Value::String(_)
+                | Value::Array(_)) => other,
             };
             Self {
                 event_id,

@@ -136,10 +136,9 @@ async fn list<Token: Send + 'static>(
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Vec<RunSummary>>, Problem> {
     let limit = query.limit.unwrap_or(limits::LIST_RUNS_DEFAULT);
-    match control.client.call(Request::ListWorkflowExecutions { limit }).await? {
-        Reply::Listed(runs) => Ok(Json(runs)),
-        other => Err(unexpected(&other)),
-    }
+    let reply = control.client.call(Request::ListWorkflowExecutions { limit }).await?;
+    let Reply::Listed(runs) = reply else { return Err(unexpected(&reply)) };
+    Ok(Json(runs))
 }
 
 #[derive(Deserialize)]
@@ -157,10 +156,9 @@ async fn summary<Token: Send + 'static>(
         workflow_id: WorkflowId::new(query.id)?,
         run_id: query.run.map(|run| run.parse::<RunId>()).transpose()?,
     };
-    match control.client.call(request).await? {
-        Reply::Described(summary) => Ok(*summary),
-        other => Err(unexpected(&other)),
-    }
+    let reply = control.client.call(request).await?;
+    let Reply::Described(summary) = reply else { return Err(unexpected(&reply)) };
+    Ok(*summary)
 }
 
 async fn describe<Token: Send + 'static>(
@@ -204,12 +202,9 @@ async fn signal<Token: Send + 'static>(
         request_id: body.request_id,
         header: Default::default(),
     };
-    match control.client.call(request).await? {
-        Reply::Signaled { run_id, event_id, fresh } => {
-            Ok(Json(json!({ "run_id": run_id, "event_id": event_id, "fresh": fresh })))
-        }
-        other => Err(unexpected(&other)),
-    }
+    let reply = control.client.call(request).await?;
+    let Reply::Signaled { run_id, event_id, fresh } = reply else { return Err(unexpected(&reply)) };
+    Ok(Json(json!({ "run_id": run_id, "event_id": event_id, "fresh": fresh })))
 }
 
 #[derive(Deserialize)]

@@ -14,8 +14,8 @@ use crate::samples::{Arrival, Progress};
 pub enum Input<Token> {
     /// Messages from the broker, decoded.
     Messages(Vec<Message<Token>>),
-    /// For the engine.
-    Engine(tidegate_engine::Input),
+    /// For the engine. Boxed: it is much larger than the rest, of which thousands may wait.
+    Engine(Box<tidegate_engine::Input>),
     /// The bridge holds a lane up to here.
     Acked {
         /// Which lane.

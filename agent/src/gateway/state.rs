@@ -113,7 +113,7 @@ impl<Token: Send + 'static> Machine for Gateway<Token> {
     fn handle(&mut self, turn: &mut Turn<'_, Effect<Token>>, input: Input<Token>) {
         match input {
             Input::Messages(messages) => self.on_messages(turn, messages),
-            Input::Engine(input) => self.on_engine(turn, input),
+            Input::Engine(input) => self.on_engine(turn, *input),
             Input::Acked { lane, item, chain } => self.on_acked(turn, lane, item, chain),
             Input::Downlink { ticket, signals } => self.on_downlink(turn, ticket, signals),
             Input::BeginEpoch { ticket, epoch } => self.on_begin_epoch(turn, ticket, epoch),
@@ -153,9 +153,11 @@ impl<Token: Send + 'static> Machine for Gateway<Token> {
             }
             return Ok(());
         }
-        match codec::from_cbor(record.bytes).map_err(corrupt)? {
-            LocalRecord::Engine(change) => self.engine.apply(&tidegate_engine::Record::State(change)),
-            local => self.apply_local(local),
+        let local: LocalRecord = codec::from_cbor(record.bytes).map_err(corrupt)?;
+        if let LocalRecord::Engine(change) = local {
+            self.engine.apply(&tidegate_engine::Record::State(change));
+        } else {
+            self.apply_local(local);
         }
         Ok(())
     }
@@ -234,13 +236,7 @@ impl<Token> Gateway<Token> {
         record: LocalRecord,
         at_leisure: bool,
     ) {
-        turn.append(&Append {
-            lane: None,
-            items: 0,
-            key: None,
-            bytes: codec::to_cbor(&record),
-            at_leisure,
-        });
+        turn.append(&Append { lane: None, items: 0, key: None, bytes: codec::to_cbor(&record), at_leisure });
         self.apply_local(record);
     }
 

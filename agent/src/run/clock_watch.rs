@@ -19,7 +19,8 @@ pub(super) async fn watch(clock: Clock, settings: Settings, client: Client<AckTo
     loop {
         look.tick().await;
         let stamp = clock.stamp();
-        let Some(why) = reason(anchor.as_ref(), &stamp, settings.step.get(), settings.anchor_every.get()) else {
+        let Some(why) = reason(anchor.as_ref(), &stamp, settings.step.get(), settings.anchor_every.get())
+        else {
             continue;
         };
         tracing::debug!(why, state = ?stamp.state, wall = %stamp.wall, "clock anchor");
@@ -40,8 +41,7 @@ fn reason(anchor: Option<&Stamp>, stamp: &Stamp, step: Duration, every: Duration
     let Some(anchor) = anchor else { return Some("the agent started") };
     let passed = Duration::from_nanos(stamp.boottime_ns.saturating_sub(anchor.boottime_ns));
     let expected = anchor.wall + passed;
-    let difference =
-        stamp.wall.saturating_since(expected).max(expected.saturating_since(stamp.wall));
+    let difference = stamp.wall.saturating_since(expected).max(expected.saturating_since(stamp.wall));
     if anchor.boot != stamp.boot {
         Some("another boot")
     } else if anchor.state != stamp.state {

@@ -83,15 +83,28 @@ pub(super) fn render(
     Box::new(move |status| {
         let commit = log.metrics();
         let mut page = Page::default();
-        page.counter("mqtt_messages", "Messages the broker delivered, repetitions included", counts.messages.load(Ordering::Relaxed));
-        page.counter("mqtt_connects", "Connections made to the broker", counts.connects.load(Ordering::Relaxed));
+        page.counter(
+            "mqtt_messages",
+            "Messages the broker delivered, repetitions included",
+            counts.messages.load(Ordering::Relaxed),
+        );
+        page.counter(
+            "mqtt_connects",
+            "Connections made to the broker",
+            counts.connects.load(Ordering::Relaxed),
+        );
         page.gauge("mqtt_connected", "1 while the broker is connected", u64::from(broker.is_connected()));
         page.gauge("readings", "Readings stored", status.readings);
         page.counter("readings_duplicate", "Redeliveries recognised", status.duplicates);
         page.gauge("dead_letters", "Messages that could not be decoded, ever", status.dead_letters);
         page.bounded("windows_open", "Windows open", status.open_windows as u64, limits::OPEN_WINDOWS_MAX);
         page.bounded("runs_open", "Workflow runs open", status.open_runs as u64, limits::OPEN_RUNS_MAX);
-        page.bounded("dedup_sessions", "Sessions whose identities are remembered", status.dedup_sessions as u64, limits::DEDUP_SESSIONS_MAX);
+        page.bounded(
+            "dedup_sessions",
+            "Sessions whose identities are remembered",
+            status.dedup_sessions as u64,
+            limits::DEDUP_SESSIONS_MAX,
+        );
         page.counter("commits", "Group commits", commit.commits);
         page.counter("commit_inputs", "Inputs decided", commit.inputs);
         page.counter("commit_row_bytes", "Bytes of rows as stored", commit.row_bytes);
@@ -99,7 +112,12 @@ pub(super) fn render(
         page.counter("commit_microseconds", "Time spent committing", commit.commit_micros);
         page.counter("snapshots", "Snapshots taken", commit.snapshots);
         page.counter("rows_trimmed", "Rows trimmed", commit.rows_trimmed);
-        page.bounded("commit_queue", "Inputs waiting for the commit loop", commit.queue_inputs, limits::COMMIT_QUEUE_INPUTS_MAX);
+        page.bounded(
+            "commit_queue",
+            "Inputs waiting for the commit loop",
+            commit.queue_inputs,
+            limits::COMMIT_QUEUE_INPUTS_MAX,
+        );
         for lane in &status.lanes {
             page.lane(lane.lane, lane.last, lane.acked);
         }
@@ -129,7 +147,8 @@ impl Page {
 
     fn lane(&mut self, lane: &str, last: u64, acked: u64) {
         for (name, value) in [("lane_last_item", last), ("lane_acked_item", acked)] {
-            writeln!(self.text, "tidegate_{name}{{lane=\"{lane}\"}} {value}").expect("a text takes all that is written");
+            writeln!(self.text, "tidegate_{name}{{lane=\"{lane}\"}} {value}")
+                .expect("a text takes all that is written");
         }
     }
 

@@ -52,7 +52,7 @@ impl<'a, H: Host> Sender<'a, H> {
         Self {
             parts,
             turns,
-            rows: parts.rows.clone(),
+            rows: parts.bell.0.subscribe(),
             epoch,
             lane,
             size: Size::MAX,
@@ -75,8 +75,7 @@ impl<'a, H: Host> Sender<'a, H> {
             let Some(outgoing) = outgoing else {
                 packer = None;
                 self.turns.rest(self.lane);
-                // Without a bell no more will come: the gateway is about to stop.
-                self.rows.changed().await.map_err(|_| Over::Stopped)?;
+                self.rows.changed().await.expect("the parts hold a bell");
                 continue;
             };
             // While a full batch is on its way the next is made.

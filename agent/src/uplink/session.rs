@@ -9,7 +9,6 @@ use std::time::Duration;
 use tidegate_log::Reader;
 use tidegate_model::lane::{Chain, Lane};
 use tidegate_model::replication::{EpochState, Hello, LaneAck, LaneOffer, Refusal};
-use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::backoff::Backoff;
@@ -17,7 +16,7 @@ use super::standing::{Standing, compare};
 use super::status::Board;
 use super::turns::Turns;
 use super::wire::{Failure, Wire};
-use super::{Host, Settings, Stopped, downlink, lane};
+use super::{Bell, Host, Settings, Stopped, downlink, lane};
 
 /// What a conversation is made of.
 #[derive(Debug)]
@@ -26,7 +25,7 @@ pub(super) struct Parts<H> {
     pub(super) wire: Wire,
     pub(super) reader: Reader,
     pub(super) host: H,
-    pub(super) rows: watch::Receiver<()>,
+    pub(super) bell: Bell,
     pub(super) board: Arc<Board>,
 }
 

@@ -444,7 +444,7 @@ fn open(body: &[u8]) -> Batch {
 
 fn refuse(refusal: &Refusal) -> Action {
     let status = match refusal {
-        Refusal::OutOfOrder { .. } | Refusal::UnknownEpoch => 409,
+        Refusal::OutOfOrder { .. } | Refusal::UnknownEpoch | Refusal::Stale => 409,
         Refusal::BrokenChain { .. } => 422,
         Refusal::TooLarge { .. } => 413,
         Refusal::Busy { .. } => 429,
