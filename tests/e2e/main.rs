@@ -2,6 +2,8 @@
 //!
 //! `E2E_KILLS` sets how many processes the chaos test kills (default 50), `E2E_SEED` which ones.
 
+#![expect(clippy::print_stderr, reason = "what a test says beside its verdict")]
+
 mod chaos;
 mod replaced;
 mod outage;
