@@ -85,9 +85,8 @@ impl Device {
     /// it offers is no longer so, and would look like a store that was put back.
     pub(crate) fn is_past(&self, hello: &Hello) -> bool {
         let heard = self.epoch(hello.epoch).and_then(|state| state.last_sent);
-        let before = |heard: Stamp| {
-            heard.boot == hello.sent.boot && hello.sent.boottime_ns < heard.boottime_ns
-        };
+        let before =
+            |heard: Stamp| heard.boot == hello.sent.boot && hello.sent.boottime_ns < heard.boottime_ns;
         self.former_boots.contains(&hello.boot) || heard.is_some_and(before)
     }
 
