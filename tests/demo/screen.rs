@@ -47,7 +47,16 @@ pub(crate) fn fact(name: &str, text: &str) {
 
 /// What a command printed, under the command.
 pub(crate) fn command(command: &str, output: &str) {
-    line(&format!("    $ {command}"));
+    let mut shown = String::from("    $");
+    for word in command.split(' ') {
+        if shown.chars().count() + word.chars().count() > 76 {
+            line(&format!("{shown} \\"));
+            shown = String::from("       ");
+        }
+        shown.push(' ');
+        shown.push_str(word);
+    }
+    line(&shown);
     for said in output.lines() {
         line(&format!("    {}", cut(said, 76)));
     }

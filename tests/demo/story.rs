@@ -99,10 +99,11 @@ pub(crate) fn tell(folder: &Path, programs: Programs, feed: &Feed) -> anyhow::Re
     screen::chapter(9, "The account");
     let played = finish(sensor)?;
     let account = account(&site, &played);
-    for process in [agent, bridge, broker] {
+    for process in [agent, bridge] {
         let status = process.stop(Duration::from_secs(5))?;
         ensure!(status.success(), "a process ended with {status}");
     }
+    drop(broker);
     account
 }
 
