@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use sd_notify::NotifyState;
 use tidegate_log::{Error as LogError, Options, Reader, Runtime, Store, spawn};
 use tidegate_model::id::Epoch;
 use tokio::net::TcpListener;
@@ -21,7 +22,7 @@ use crate::config::Config;
 use crate::desk::{Desk, Waiting};
 use crate::fleet::Fleet;
 use crate::listen::{check as check_address, listen};
-use crate::{link, operator};
+use crate::{link, operator, telemetry};
 
 pub use crate::listen::Error as ListenError;
 
@@ -148,6 +149,7 @@ impl Bridge {
         let Self { devices, operator, desk, waiting, archive, mut stopped } = self;
         let addresses = |listener: &TcpListener| listener.local_addr().map_err(Error::Serve);
         info!(devices = %addresses(&devices)?, operator = %addresses(&operator)?, "listening");
+        telemetry::notify(NotifyState::Ready);
 
         let (stop, stopping) = watch::channel(false);
         let link = server(devices, link::router(desk.clone()), stopping.clone());
@@ -159,6 +161,7 @@ impl Bridge {
             error = &mut stopped => return ended(error.ok().flatten()),
             () = shutdown => info!("stopping"),
         }
+        telemetry::notify(NotifyState::Stopping);
         waiting.close();
         // Both servers hold a receiver until they end.
         stop.send_replace(true);

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use sd_notify::NotifyState;
 use tidegate_log::Metrics;
 use tidegate_model::lane::Lane;
 use tracing_subscriber::filter::LevelFilter;
@@ -24,6 +25,13 @@ pub(crate) fn begin(config: &LogConfig) {
         LogFormat::Text => lines.try_init(),
         LogFormat::Json => lines.json().try_init(),
     });
+}
+
+/// Tells systemd what the bridge does; without systemd there is nobody to tell.
+pub(crate) fn notify(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::debug!(%error, "systemd was not told");
+    }
 }
 
 /// The counts in Prometheus' text format, version 0.0.4.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tidegate_model::time::Stamp;
+use tidegate_model::time::{ClockState, Stamp};
 
 use crate::client::Client;
 use crate::clock::Clock;
@@ -26,6 +26,13 @@ pub(super) async fn watch(clock: Clock, settings: Settings, client: Client<AckTo
         tracing::debug!(why, state = ?stamp.state, wall = %stamp.wall, "clock anchor");
         if why == STEPPED {
             tracing::warn!(wall = %stamp.wall, "the wall clock was stepped; timers run on, undisturbed");
+        }
+        if stamp.state == ClockState::Unset && anchor.is_none_or(|before| before.state != ClockState::Unset) {
+            tracing::warn!(
+                wall = %stamp.wall,
+                "the wall clock was never set; readings keep their boot time and are dated once it is: \
+                 give the gateway a time source (chrony, systemd-timesyncd, an RTC)"
+            );
         }
         anchor = Some(stamp);
         if client.send(Input::Anchor(stamp)).await.is_err() {
@@ -59,7 +66,7 @@ fn reason(anchor: Option<&Stamp>, stamp: &Stamp, step: Duration, every: Duration
 mod tests {
     use super::*;
     use tidegate_model::id::BootId;
-    use tidegate_model::time::{ClockState, Timestamp};
+    use tidegate_model::time::Timestamp;
 
     fn stamp(seconds: u64, wall_ms: i64, state: ClockState) -> Stamp {
         Stamp {

@@ -2,8 +2,10 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::time::Duration;
 
 use tempfile::TempDir;
 use tidegate_model::chance::Chance;
@@ -49,6 +51,26 @@ fn a_settings_file_is_checked_without_running() {
     let wrong = settings(folder.path(), "device = '127.0.0.1:0'");
     fails_saying(&program(&["run", "-c", &wrong, "--check"]), &["bridge.toml:3", "device", "devices"]);
     fails_saying(&program(&["run", "-c", "/nowhere/bridge.toml"]), &["/nowhere/bridge.toml"]);
+}
+
+#[test]
+fn systemd_is_told_when_the_bridge_serves() {
+    let folder = TempDir::new().expect("a folder");
+    let config = settings(folder.path(), FREE);
+    let socket = folder.path().join("notify");
+    let systemd = UnixDatagram::bind(&socket).expect("a socket");
+    systemd.set_read_timeout(Some(Duration::from_secs(30))).expect("a time-out");
+    let mut bridge = Command::new(PROGRAM)
+        .args(["run", "-c", &config])
+        .env("NOTIFY_SOCKET", &socket)
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the program is there");
+    let mut said = [0; 64];
+    let length = systemd.recv(&mut said).expect("the bridge says that it is ready");
+    assert_eq!(&said[..length], b"READY=1\n");
+    bridge.kill().expect("it runs");
+    bridge.wait().expect("it ends");
 }
 
 #[test]
