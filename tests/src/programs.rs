@@ -1,4 +1,4 @@
-//! Where the programs are that a test starts: beside the test itself, in the folder Cargo built them in.
+//! Where the programs are that a test or the bench starts: in the folder Cargo built both in.
 
 use std::path::{Path, PathBuf};
 
@@ -11,10 +11,13 @@ use crate::site::{Broker, Programs, installed_mosquitto};
 /// # Errors
 /// When one of them is missing, with the command that makes it.
 pub fn built() -> anyhow::Result<Programs> {
-    let this = std::env::current_exe().context("asking where this test is")?;
-    // …/target/<profile>/deps/<test>-<hash>
-    let folder =
-        this.parent().and_then(Path::parent).context("a test lies two folders deep in the target folder")?;
+    let this = std::env::current_exe().context("asking where this program is")?;
+    // …/target/<profile>/deps/<test>-<hash>, …/target/<profile>/<program>
+    let folder = this
+        .ancestors()
+        .skip(1)
+        .find(|folder| !folder.ends_with("deps"))
+        .context("a program lies in a folder")?;
     let broker = installed_mosquitto().context("mosquitto is not installed: apt-get install mosquitto")?;
     Ok(Programs {
         agent: vec![program(folder, "tidegate")?.into()],
@@ -28,7 +31,7 @@ fn program(folder: &Path, name: &str) -> anyhow::Result<PathBuf> {
     let path = folder.join(name);
     ensure!(
         path.is_file(),
-        "{} is not built: cargo build --bins, with the profile of this test",
+        "{} is not built: cargo build --bins, with the profile of this program",
         path.display()
     );
     Ok(path)

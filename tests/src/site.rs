@@ -108,6 +108,12 @@ impl Process {
         self.child.try_wait().context("asking for a process")
     }
 
+    /// Its number, for what the kernel says of it.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The file with everything it printed.
     #[must_use]
     pub fn log(&self) -> &Path {
