@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use sd_notify::NotifyState;
 use tidegate_log::{Error as LogError, Options, Reader, Runtime, Store, spawn};
 use tidegate_model::id::Epoch;
 use tokio::net::TcpListener;
@@ -149,7 +148,7 @@ impl Bridge {
         let Self { devices, operator, desk, waiting, archive, mut stopped } = self;
         let addresses = |listener: &TcpListener| listener.local_addr().map_err(Error::Serve);
         info!(devices = %addresses(&devices)?, operator = %addresses(&operator)?, "listening");
-        telemetry::notify(NotifyState::Ready);
+        telemetry::ready();
 
         let (stop, stopping) = watch::channel(false);
         let link = server(devices, link::router(desk.clone()), stopping.clone());
@@ -161,7 +160,7 @@ impl Bridge {
             error = &mut stopped => return ended(error.ok().flatten()),
             () = shutdown => info!("stopping"),
         }
-        telemetry::notify(NotifyState::Stopping);
+        telemetry::stopping();
         waiting.close();
         // Both servers hold a receiver until they end.
         stop.send_replace(true);

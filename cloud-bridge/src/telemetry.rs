@@ -27,8 +27,18 @@ pub(crate) fn begin(config: &LogConfig) {
     });
 }
 
-/// Tells systemd what the bridge does; without systemd there is nobody to tell.
-pub(crate) fn notify(state: NotifyState<'_>) {
+/// Tells systemd that the bridge serves.
+pub(crate) fn ready() {
+    notify(NotifyState::Ready);
+}
+
+/// Tells systemd that the bridge ends in good order.
+pub(crate) fn stopping() {
+    notify(NotifyState::Stopping);
+}
+
+/// Without systemd there is nobody to tell, and that is no error.
+fn notify(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
         tracing::debug!(%error, "systemd was not told");
     }

@@ -18,6 +18,7 @@ fn whole_conversations_sent_again_in_reverse_change_nothing() {
 
         let recorded = site.link.recorded();
         ensure!(recorded.len() > 1, "the agent holds several connections");
+        let mut answered = 0;
         for conversation in recorded.iter().rev() {
             let mut stream = TcpStream::connect(site.devices_address())?;
             stream.set_read_timeout(Some(Duration::from_millis(300)))?;
@@ -25,8 +26,9 @@ fn whole_conversations_sent_again_in_reverse_change_nothing() {
             // A long poll among them holds its answer; what counts is what the bridge makes of the batches.
             let mut answers = Vec::new();
             drop(stream.read_to_end(&mut answers));
-            ensure!(!answers.is_empty(), "the bridge answers");
+            answered += usize::from(!answers.is_empty());
         }
+        ensure!(answered > 0, "the bridge answers");
         crate::check_exactly_once(site, std::slice::from_ref(&first))?;
         let second = crate::outlast(site.start_sensor(&["--rate", "500", "--count", "500"])?)?;
         crate::drained(site)?;
