@@ -168,8 +168,12 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     }
     broker.stop().await;
     tasks.shutdown().await;
-    drop((client, log));
-    match tokio::time::timeout(LOG_GRACE, log_stopped).await {
+    // Told to, not left alone: a connection that somebody keeps open to the socket holds a handle too.
+    let ended = async {
+        log.end().await;
+        log_stopped.await
+    };
+    match tokio::time::timeout(LOG_GRACE, ended).await {
         Ok(Ok(Some(error))) => Err(anyhow::Error::new(error).context("the last commit failed")),
         Ok(_) => Ok(()),
         Err(_) => {

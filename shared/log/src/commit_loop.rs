@@ -45,7 +45,8 @@ impl<Effect> std::fmt::Debug for Runtime<Effect> {
 /// Sends inputs to the loop. Cheap to clone.
 #[derive(Debug)]
 pub struct LogHandle<Input> {
-    inputs: mpsc::Sender<Input>,
+    /// `None` is the end.
+    inputs: mpsc::Sender<Option<Input>>,
     shared: Arc<Shared>,
 }
 
@@ -66,7 +67,7 @@ impl<Input: Send + 'static> LogHandle<Input> {
     /// # Errors
     /// [`LogStopped`].
     pub async fn send(&self, input: Input) -> Result<(), LogStopped> {
-        self.inputs.send(input).await.map_err(|_| LogStopped)
+        self.inputs.send(Some(input)).await.map_err(|_| LogStopped)
     }
 
     /// The same from a thread that may block.
@@ -74,7 +75,7 @@ impl<Input: Send + 'static> LogHandle<Input> {
     /// # Errors
     /// [`LogStopped`].
     pub fn send_blocking(&self, input: Input) -> Result<(), LogStopped> {
-        self.inputs.blocking_send(input).map_err(|_| LogStopped)
+        self.inputs.blocking_send(Some(input)).map_err(|_| LogStopped)
     }
 
     /// Hands an input to the loop if there is room; for hints that may be lost.
@@ -82,7 +83,14 @@ impl<Input: Send + 'static> LogHandle<Input> {
     /// # Errors
     /// [`LogStopped`], also when the queue is full.
     pub fn try_send(&self, input: Input) -> Result<(), LogStopped> {
-        self.inputs.try_send(input).map_err(|_| LogStopped)
+        self.inputs.try_send(Some(input)).map_err(|_| LogStopped)
+    }
+
+    /// Ends the loop in good order once it has decided what was handed to it before, whoever else still holds a
+    /// handle; what they hand in from now on is not decided. Ending it twice is ending it once.
+    pub async fn end(&self) {
+        // An error says that it has ended.
+        drop(self.inputs.send(None).await);
     }
 
     /// Counts so far.
@@ -93,8 +101,8 @@ impl<Input: Send + 'static> LogHandle<Input> {
     }
 }
 
-/// Starts the loop on a thread of its own. It ends when every handle is gone (snapshot taken, file closed), or at the
-/// first error.
+/// Starts the loop on a thread of its own. It ends when it is told to or every handle is gone (snapshot taken, file
+/// closed), or at the first error.
 ///
 /// # Panics
 /// When the operating system gives no thread: there is no agent without one.
@@ -122,23 +130,35 @@ pub fn spawn<M: Machine>(store: Store, machine: M, runtime: Runtime<M::Effect>) 
 
 fn run<M: Machine>(
     mut core: Core<M>,
-    mut inputs: mpsc::Receiver<M::Input>,
+    mut inputs: mpsc::Receiver<Option<M::Input>>,
     mut clock: Box<dyn FnMut() -> Stamp + Send>,
     mut perform: Box<dyn FnMut(Vec<M::Effect>) + Send>,
 ) -> Result<(), Error> {
-    loop {
-        let patience = core.patience(&clock());
-        let first = match wait(&mut inputs, patience) {
-            Waited::Input(input) => Some(input),
-            Waited::Enough => None,
-            Waited::Ended => break,
-        };
-        let mut group = first.into_iter().chain(iter::from_fn(|| inputs.try_recv().ok()));
+    // An input that was waited for. It stays here when deadlines fill the group before it.
+    let mut first = None;
+    let mut ending = false;
+    while !ending {
+        if first.is_none() {
+            let patience = core.patience(&clock());
+            match wait(&mut inputs, patience) {
+                Waited::Input(input) => first = Some(input),
+                Waited::Enough => {}
+                Waited::Ended => break,
+            }
+        }
+        let mut group = iter::from_fn(|| {
+            first.take().or_else(|| {
+                let next = inputs.try_recv().ok()?;
+                ending |= next.is_none();
+                next
+            })
+        });
         let effects = core.turn(clock(), &mut group)?;
         if !effects.is_empty() {
             perform(effects);
         }
-        while core.upkeep(if inputs.is_empty() { Upkeep::Idle } else { Upkeep::Loaded })? {}
+        let idle = || first.is_none() && inputs.is_empty();
+        while core.upkeep(if idle() { Upkeep::Idle } else { Upkeep::Loaded })? {}
     }
     core.close()?;
     Ok(())
@@ -151,14 +171,14 @@ enum Waited<Input> {
 }
 
 /// Waits for an input, but not longer than `patience`, nor than [`SLEEP_MAX`] where there is a deadline at all.
-fn wait<Input>(inputs: &mut mpsc::Receiver<Input>, patience: Option<Duration>) -> Waited<Input> {
+fn wait<Input>(inputs: &mut mpsc::Receiver<Option<Input>>, patience: Option<Duration>) -> Waited<Input> {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut context = Context::from_waker(&waker);
     let mut patience = patience.map(|patience| patience.min(SLEEP_MAX));
     loop {
         match inputs.poll_recv(&mut context) {
-            Poll::Ready(Some(input)) => return Waited::Input(input),
-            Poll::Ready(None) => return Waited::Ended,
+            Poll::Ready(Some(Some(input))) => return Waited::Input(input),
+            Poll::Ready(Some(None) | None) => return Waited::Ended,
             Poll::Pending => match patience {
                 None => thread::park(),
                 Some(Duration::ZERO) => return Waited::Enough,

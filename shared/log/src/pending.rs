@@ -44,6 +44,8 @@ pub(crate) struct SealedRow {
     pub(crate) time: Timestamp,
     pub(crate) keys: Vec<u128>,
     pub(crate) record_bytes: usize,
+    /// What whoever reads it has to unpack.
+    pub(crate) unpacked_bytes: usize,
 }
 
 impl Pending {
@@ -163,6 +165,7 @@ impl Pending {
             time,
             keys,
             record_bytes: self.record_bytes,
+            unpacked_bytes: plain.len(),
         }
     }
 

@@ -221,9 +221,10 @@ impl Store {
     pub(crate) fn commit(&mut self, pending: &Pending) -> Result<(), Error> {
         let row = pending.seal(self.last_hash, &mut self.packer);
         let shared = &self.shared;
-        if row.stored.len() > ROW_BYTES_MAX {
-            let path = shared.path.clone();
-            return Err(Error::RowTooLarge { path, row: row.number, bytes: row.stored.len() });
+        // A row is refused here rather than by every reader after it, recovery among them.
+        let bytes = row.stored.len().max(row.unpacked_bytes);
+        if bytes > ROW_BYTES_MAX {
+            return Err(Error::RowTooLarge { path: shared.path.clone(), row: row.number, bytes });
         }
         let took = timed(|| {
             shared.tables.write(&shared.path, "commit", |transaction| {

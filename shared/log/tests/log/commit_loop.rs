@@ -1,9 +1,12 @@
 //! The loop on its thread.
 
+use std::pin::pin;
 use std::sync::mpsc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use tidegate_log::{Error, LogHandle, Reader, Runtime, Store, spawn};
+use tidegate_model::limits::GROUP_COMMIT_BYTES_MAX;
 use tidegate_model::time::{SteadyClock, Timestamp};
 
 use crate::tally::{Do, Tally, WOKEN, at, leisurely, options, urgent};
@@ -119,6 +122,23 @@ fn the_loop_ends_in_order_when_every_handle_is_gone() {
 }
 
 #[test]
+fn the_loop_ends_in_order_when_it_is_told_to_although_handles_are_left() {
+    let running = running(0);
+    let other = running.log.clone();
+    other.send_blocking(Do::Append(leisurely(b"before"))).expect("it runs");
+    at_once(other.end());
+    assert!(running.stopped.recv().expect("it ends").is_none());
+    assert_eq!(other.metrics().last_row, 1, "what came before the end is on disk");
+    assert!(running.log.send_blocking(Do::Effect(1)).is_err(), "and nothing more goes in");
+    at_once(running.log.end());
+}
+
+fn at_once(future: impl Future<Output = ()>) {
+    let polled = pin!(future).poll(&mut Context::from_waker(Waker::noop()));
+    assert!(polled.is_ready(), "the queue has room");
+}
+
+#[test]
 fn a_loop_with_nothing_to_wait_for_takes_an_input_sent_later() {
     let running = running(0);
     for number in 0..20 {
@@ -127,6 +147,36 @@ fn a_loop_with_nothing_to_wait_for_takes_an_input_sent_later() {
     }
     drop(running.log);
     assert!(running.stopped.recv().expect("it ends").is_none());
+}
+
+#[test]
+fn an_input_that_came_while_a_deadline_filled_the_group_is_decided_in_the_next() {
+    let mut tally = Tally::default();
+    let backend = redb::backends::InMemoryBackend::new();
+    let (store, _) = Store::open_on_backend(backend, &options(), &mut tally).expect("memory is a good disk");
+    let (performed_at, performed) = mpsc::channel();
+    // The loop stands still at each look at the clock until the test says what it shows.
+    let (look, looks) = mpsc::sync_channel(0);
+    let runtime = Runtime {
+        clock: Box::new(move || {
+            // Taken twice, so that whoever sends the first knows that the loop has come this far.
+            at(looks.recv().and_then(|_| looks.recv()).unwrap_or(5))
+        }),
+        seed: 7,
+        perform: Box::new(move |effects| performed_at.send(effects).expect("the test listens")),
+        stopped: Box::new(|error| assert!(error.is_none())),
+    };
+    let log = spawn(store, tally, runtime);
+    let nearly_full = Do::Append(leisurely(&vec![0; GROUP_COMMIT_BYTES_MAX - 1]));
+    log.send_blocking(Do::All(vec![nearly_full, Do::Wake(Duration::from_millis(5))])).expect("it runs");
+    for _ in ["how long to wait", "the time of the turn"] {
+        look.send(0).expect("it asks");
+        look.send(0).expect("it waits for the answer");
+    }
+    look.send(0).expect("it has decided, and asks how long to wait");
+    log.send_blocking(cause_and_effect(1)).expect("it runs");
+    drop((look, log));
+    assert_eq!(performed.iter().flatten().collect::<Vec<_>>(), [WOKEN, 1]);
 }
 
 #[test]

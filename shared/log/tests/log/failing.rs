@@ -8,6 +8,7 @@ use std::sync::mpsc;
 use redb::StorageBackend;
 use redb::backends::InMemoryBackend;
 use tidegate_log::{Core, Error, Runtime, Store, spawn};
+use tidegate_model::limits::ROW_BYTES_MAX;
 
 use crate::tally::{Do, Tally, at, group, options, urgent};
 
@@ -57,6 +58,17 @@ fn a_failed_commit_releases_no_effect_and_ends_the_core() {
     let error = core.turn(at(2), &mut [Do::Effect(2)].into_iter()).expect_err("it must not go on");
     assert!(matches!(error, Error::Stopped { .. }), "{error}");
     assert_eq!(core.reader().last_row(), 1, "readers stay at what is known to be on disk");
+}
+
+#[test]
+fn a_row_that_could_not_be_read_back_is_not_written() {
+    let (store, tally, _) = on_failing_disk();
+    let mut core = Core::new(store, tally, 7);
+    // Zeros pack well: as it is stored, this row is small.
+    let huge = vec![Do::Append(urgent(&vec![0; ROW_BYTES_MAX + 1]))];
+    let error = core.turn(at(1), &mut huge.into_iter()).expect_err("its reader would refuse it");
+    assert!(matches!(error, Error::RowTooLarge { row: 1, .. }), "{error}");
+    assert_eq!(core.reader().last_row(), 0);
 }
 
 #[test]
