@@ -12,3 +12,6 @@ mod replication;
 
 pub use input::{Answer, Effect, Input, Message, PipelineText, Status};
 pub use state::Gateway;
+
+#[cfg(test)]
+mod tests;

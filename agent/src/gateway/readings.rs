@@ -2,6 +2,7 @@
 
 use tidegate_log::Turn;
 use tidegate_model::lane::{Lane, LaneRecord};
+use tidegate_model::limits::GROUP_COMMIT_BYTES_MAX;
 
 use super::input::{Effect, Message, PipelineText};
 use super::state::{Gateway, LocalRecord};
@@ -48,19 +49,29 @@ impl<Token: Send + 'static> Gateway<Token> {
         }
     }
 
-    /// Closes the windows whose time has come. Where a pipeline's condition held, its run starts here.
+    /// Closes the windows whose time has come. Where a pipeline's condition held, its run starts here; a run that is
+    /// refused is told of in the window's record.
     pub(super) fn close_due_windows(&mut self, turn: &mut Turn<'_, Effect<Token>>) {
-        for summary in self.windows.due(turn.now()) {
+        let mut bytes = 0;
+        for mut summary in self.windows.due(turn.now()) {
+            // Each run pins its definition; what would make the group too large is still due in the next.
+            if bytes >= GROUP_COMMIT_BYTES_MAX {
+                break;
+            }
             let decided = summary.condition == Some(true);
             let start = self
                 .pipelines
                 .get(&summary.pipeline)
                 .filter(|_| decided)
                 .map(|in_use| crate::pipeline::start_request(&in_use.definition, &summary));
-            self.append_lane(turn, LaneRecord::Window(summary), None);
             if let Some(start) = start {
-                self.start_decision(turn, start);
+                bytes += start.input.iter().map(|payload| payload.data.len()).sum::<usize>();
+                if let Err(refusal) = self.start_decision(turn, start) {
+                    summary.condition_error =
+                        Some(format!("the condition held, and no run was started: {refusal}"));
+                }
             }
+            self.append_lane(turn, LaneRecord::Window(summary), None);
         }
     }
 

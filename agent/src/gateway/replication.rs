@@ -5,6 +5,7 @@ use tidegate_log::Turn;
 use tidegate_model::id::Epoch;
 use tidegate_model::lane::{Chain, Lane, LaneRecord};
 use tidegate_model::signal::{DownlinkSignal, SignalOutcome, SignalReceipt};
+use tidegate_model::time::ClockState;
 
 use super::input::{Answer, Effect};
 use super::state::{Gateway, LocalRecord};
@@ -33,8 +34,13 @@ impl<Token: Send + 'static> Gateway<Token> {
         ticket: Ticket,
         signals: Vec<DownlinkSignal>,
     ) {
+        // People set the time by which a signal counts. Engine time is behind theirs after a boot without a clock.
+        let now = match turn.stamp().state {
+            ClockState::Unset => turn.now(),
+            ClockState::Holdover | ClockState::Synchronised => turn.stamp().wall,
+        };
         for signal in signals {
-            let outcome = match self.link.decide(&signal, turn.now()) {
+            let outcome = match self.link.decide(&signal, now) {
                 Decision::Known => continue,
                 Decision::Duplicate => SignalOutcome::Duplicate,
                 Decision::Expired => SignalOutcome::Expired,

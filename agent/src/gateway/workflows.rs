@@ -1,6 +1,6 @@
 //! The engine on the log: its histories travel in the histories lane, the rest of its state stays here.
 
-use tidegate_engine::{Input as EngineInput, Record, Request, StartWorkflow, Step, Ticket};
+use tidegate_engine::{Input as EngineInput, Record, Refusal, Request, StartWorkflow, Step, Ticket};
 use tidegate_log::{Append, Turn};
 use tidegate_model::codec;
 use tidegate_model::lane::LaneRecord;
@@ -24,9 +24,16 @@ impl<Token: Send + 'static> Gateway<Token> {
 
     /// Starts the run a window decided on. The workflow id names the window, so that a second start of the same
     /// decision finds the first.
-    pub(super) fn start_decision(&mut self, turn: &mut Turn<'_, Effect<Token>>, start: StartWorkflow) {
-        let request = Request::StartWorkflowExecution(start);
-        self.on_engine(turn, EngineInput::Request { ticket: NOBODY, request });
+    pub(super) fn start_decision(
+        &mut self,
+        turn: &mut Turn<'_, Effect<Token>>,
+        start: StartWorkflow,
+    ) -> Result<(), Refusal> {
+        match self.ask_engine(turn, Request::StartWorkflowExecution(start)) {
+            Some(Ok(_)) => Ok(()),
+            Some(Err(refusal)) => Err(refusal),
+            None => unreachable!("the engine answers a start at once"),
+        }
     }
 
     /// One engine request whose reply the gateway wants for itself.

@@ -292,7 +292,7 @@ pub struct WindowSummary {
     pub last_reading: u64,
     /// Whether the pipeline's condition held; absent where it could not be evaluated.
     pub condition: Option<bool>,
-    /// Why the condition could not be evaluated.
+    /// Why the condition could not be evaluated; or, where it held, why no run came of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition_error: Option<String>,
     /// Readings that came while the window was open, but with a stamp before it: stored, and counted in no window.
