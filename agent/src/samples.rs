@@ -124,7 +124,7 @@ impl Samples {
     #[must_use]
     pub fn progress(&self, reading: &Reading) -> Option<Progress> {
         let identity = reading.identity?;
-        let (first, last) = self.sessions.get(&key_of(reading, identity))?.seen.around(identity.seq)?;
+        let (first, last) = self.sessions.get(&key_of(reading, identity))?.seen.unbroken(identity.seq)?;
         Some(Progress {
             source: reading.source.clone(),
             channel: reading.channel.clone(),
@@ -216,6 +216,9 @@ fn signed_difference(later: u64, earlier: u64) -> i64 {
 struct Seen {
     /// Inclusive, ascending, with holes between them.
     ranges: Vec<(u64, u64)>,
+    /// Below this, holes were taken as filled.
+    #[serde(default)]
+    filled_below: u64,
 }
 
 impl Seen {
@@ -227,6 +230,12 @@ impl Seen {
     fn around(&self, seq: u64) -> Option<(u64, u64)> {
         let at = self.ranges.partition_point(|&(_, end)| end < seq);
         self.ranges.get(at).copied().filter(|&(start, _)| start <= seq)
+    }
+
+    /// The numbers around a number of which all were stored: holes that were only taken as filled are not among them.
+    fn unbroken(&self, seq: u64) -> Option<(u64, u64)> {
+        let (start, end) = self.around(seq)?;
+        if seq < self.filled_below { Some((seq, seq)) } else { Some((start.max(self.filled_below), end)) }
     }
 
     fn insert(&mut self, seq: u64) {
@@ -247,6 +256,7 @@ impl Seen {
         }
         if self.ranges.len() > limits::DEDUP_HOLES_MAX {
             let (start, _) = self.ranges.remove(0);
+            self.filled_below = self.ranges[0].0;
             self.ranges[0].0 = start;
         }
     }
@@ -329,6 +339,15 @@ mod tests {
         assert_eq!(run_of(&samples, 2), Some((1, 2)));
         assert_eq!(run_of(&samples, 4), Some((4, 4)));
         assert_eq!(run_of(&samples, 3), None);
+    }
+
+    #[test]
+    fn what_is_confirmed_has_no_hole_in_it_that_was_only_taken_as_filled() {
+        let even: Vec<u64> = (0..limits::DEDUP_HOLES_MAX as u64 + 10).map(|number| number * 2).collect();
+        let samples = check(&[&even], &[&even]);
+        for seq in even {
+            assert_eq!(run_of(&samples, seq), Some((seq, seq)));
+        }
     }
 
     #[test]
