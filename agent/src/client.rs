@@ -88,6 +88,18 @@ impl<Token: Send + 'static> Drop for Abandon<Token> {
     }
 }
 
+/// Takes a ticket back that nobody waits for any more.
+struct Leave<'a> {
+    waiting: &'a Waiting,
+    ticket: Ticket,
+}
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        self.waiting.leave(self.ticket);
+    }
+}
+
 impl<Token: Send + 'static> Client<Token> {
     /// A client of the gateway behind `log`.
     #[must_use]
@@ -116,8 +128,7 @@ impl<Token: Send + 'static> Client<Token> {
     /// # Errors
     /// The agent is stopping.
     pub async fn downlink(&self, signals: Vec<DownlinkSignal>) -> Result<SignalSeq, Error> {
-        let (ticket, answer) = self.waiting.enter();
-        match self.ask(Input::Downlink { ticket, signals }, answer).await? {
+        match self.question(|ticket| Input::Downlink { ticket, signals }).await? {
             Answer::Recorded(cursor) => Ok(cursor),
             Answer::Engine(_) | Answer::EpochBegun(_) | Answer::Status(_) => Err(Error::Stopped),
         }
@@ -128,8 +139,7 @@ impl<Token: Send + 'static> Client<Token> {
     /// # Errors
     /// The agent is stopping.
     pub async fn begin_epoch(&self, epoch: Epoch) -> Result<Epoch, Error> {
-        let (ticket, answer) = self.waiting.enter();
-        match self.ask(Input::BeginEpoch { ticket, epoch }, answer).await? {
+        match self.question(|ticket| Input::BeginEpoch { ticket, epoch }).await? {
             Answer::EpochBegun(epoch) => Ok(epoch),
             Answer::Engine(_) | Answer::Recorded(_) | Answer::Status(_) => Err(Error::Stopped),
         }
@@ -140,8 +150,7 @@ impl<Token: Send + 'static> Client<Token> {
     /// # Errors
     /// The agent is stopping.
     pub async fn status(&self) -> Result<Status, Error> {
-        let (ticket, answer) = self.waiting.enter();
-        match self.ask(Input::Inspect { ticket }, answer).await? {
+        match self.question(|ticket| Input::Inspect { ticket }).await? {
             Answer::Status(status) => Ok(*status),
             Answer::Engine(_) | Answer::Recorded(_) | Answer::EpochBegun(_) => Err(Error::Stopped),
         }
@@ -173,6 +182,13 @@ impl<Token: Send + 'static> Client<Token> {
         &self.reader
     }
 
+    /// A question that is answered at once; whoever gives up before leaves nothing behind.
+    async fn question(&self, input: impl FnOnce(Ticket) -> Input<Token>) -> Result<Answer, Error> {
+        let (ticket, answer) = self.waiting.enter();
+        let _leave = Leave { waiting: &self.waiting, ticket };
+        self.ask(input(ticket), answer).await
+    }
+
     async fn ask(&self, input: Input<Token>, answer: oneshot::Receiver<Answer>) -> Result<Answer, Error> {
         self.log.send(input).await.map_err(|_| Error::Stopped)?;
         answer.await.map_err(|_| Error::Stopped)
@@ -200,4 +216,54 @@ fn read_history(reader: &Reader, run_id: RunId) -> Result<Vec<HistoryBatch>, Err
         }
     }
     Ok(batches)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::Gateway;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+    use tidegate_log::{Options, Runtime, Store};
+    use tidegate_model::id::BootId;
+    use tidegate_model::time::{ClockState, Stamp, Timestamp};
+
+    /// A client of a gateway whose answers go nowhere.
+    fn unanswered(folder: &std::path::Path) -> Client<u8> {
+        let mut gateway = Gateway::new(u64::MAX);
+        let options = Options { cache_bytes: 1 << 20, preallocate_bytes: 0, new_epoch: Epoch::from_u128(1) };
+        let (store, _) = Store::open(&folder.join("store"), &options, &mut gateway).expect("it is made");
+        let reader = store.reader();
+        let stamp = Stamp {
+            boot: BootId::from_u128(1),
+            boottime_ns: 0,
+            wall: Timestamp::EPOCH,
+            state: ClockState::Unset,
+            error_us: None,
+        };
+        let runtime = Runtime {
+            clock: Box::new(move || stamp),
+            seed: 7,
+            perform: Box::new(drop),
+            stopped: Box::new(drop),
+        };
+        Client::new(tidegate_log::spawn(store, gateway, runtime), reader, Arc::default())
+    }
+
+    /// Begins to wait, and gives up.
+    fn once<T>(future: impl Future<Output = T>) {
+        let polled = pin!(future).poll(&mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_pending(), "nobody answers");
+    }
+
+    #[test]
+    fn a_question_that_is_given_up_leaves_no_ticket_behind() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let client = unanswered(folder.path());
+        once(client.status());
+        once(client.downlink(Vec::new()));
+        once(client.begin_epoch(Epoch::from_u128(2)));
+        once(client.call(Request::ListWorkflowExecutions { limit: 1 }));
+        assert!(client.waiting.tickets.lock().expect("nobody panics with it").is_empty());
+    }
 }

@@ -91,9 +91,11 @@ impl Intake {
 
 fn dead_letter(message: &Delivered<'_>, reason: String) -> DeadLetter {
     let kept = message.payload.len().min(limits::DEAD_LETTER_KEPT_BYTES_MAX);
+    // A topic may have 64 KiB, and a reason may quote it.
+    let cut = |text: &str| text[..text.floor_char_boundary(limits::DEAD_LETTER_KEPT_BYTES_MAX)].to_owned();
     DeadLetter {
-        topic: message.topic.to_owned(),
-        reason,
+        topic: cut(message.topic),
+        reason: cut(&reason),
         payload: ByteBuf::from(message.payload[..kept].to_vec()),
         payload_bytes: message.payload_bytes as u64,
         received: message.received,
@@ -135,6 +137,16 @@ mod tests {
         assert_eq!(letter.payload.len(), limits::DEAD_LETTER_KEPT_BYTES_MAX);
         assert_eq!(letter.payload_bytes, 5_000);
         assert!(!letter.reason.is_empty());
+    }
+
+    #[test]
+    fn a_dead_letter_is_a_small_thing_however_long_its_topic() {
+        let topic = format!("tidegate/gw/reading/{}", "ä".repeat(30_000));
+        let letter = &read(&topic, b"1").dead_letters[0];
+        assert!(topic.starts_with(&letter.topic));
+        for text in [&letter.topic, &letter.reason] {
+            assert!(text.len() <= limits::DEAD_LETTER_KEPT_BYTES_MAX, "{} bytes", text.len());
+        }
     }
 
     #[test]

@@ -221,7 +221,12 @@ async fn readings<Token: Send + 'static>(
 ) -> Result<Json<Vec<Value>>, Problem> {
     let reader = control.client.reader().clone();
     let slice = tokio::task::spawn_blocking(move || {
-        reader.lane(Lane::Samples, query.after + 1, limits::BATCH_BYTES_MAX, limits::BATCH_RECORDS_MAX)
+        reader.lane(
+            Lane::Samples,
+            query.after.saturating_add(1),
+            limits::BATCH_BYTES_MAX,
+            limits::BATCH_RECORDS_MAX,
+        )
     })
     .await
     .map_err(|error| failed(&error))?
@@ -230,8 +235,11 @@ async fn readings<Token: Send + 'static>(
     for (_, bytes) in slice.into_iter().flat_map(|slice| slice.records) {
         let record: LaneRecord = codec::from_cbor(&bytes).map_err(|error| failed(&error))?;
         if let LaneRecord::Readings(block) = record {
-            for (index, number) in (block.first..).take(block.readings.len()).enumerate() {
-                let reading = &block.readings[index];
+            for (index, (number, reading)) in (block.first..).zip(&block.readings).enumerate() {
+                // The page begins with a whole block, of which the first may have been read before.
+                if number <= query.after {
+                    continue;
+                }
                 page.push(json!({
                     "number": number,
                     "source": reading.source,

@@ -44,14 +44,15 @@ pub enum SocketError {
     NotUnderstood(#[source] reqwest::Error),
 }
 
-/// Makes the socket, for its owner and group alone. A socket that a dead agent left is taken over.
+/// Makes the socket, for its owner and group alone. A socket that a dead agent left is taken over; any other file is
+/// left alone.
 ///
 /// # Errors
 /// [`SocketError::InUse`], [`SocketError::Bind`].
 pub fn bind(path: &Path) -> Result<tokio::net::UnixListener, SocketError> {
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{FileTypeExt, PermissionsExt};
     let failed = |source| SocketError::Bind { path: path.to_owned(), source };
-    if path.exists() {
+    if std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
         if std::os::unix::net::UnixStream::connect(path).is_ok() {
             return Err(SocketError::InUse { path: path.to_owned() });
         }
@@ -112,5 +113,29 @@ impl Caller {
         let body: Value = response.json().await.map_err(SocketError::NotUnderstood)?;
         let words = body.get("error").and_then(Value::as_str).unwrap_or("refused without a reason");
         Err(SocketError::Refused(words.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_socket_that_a_dead_agent_left_is_taken_over_and_one_that_is_served_is_not() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("control.sock");
+        drop(bind(&path).expect("it is made"));
+        let served = bind(&path).expect("it is taken over");
+        assert!(matches!(bind(&path), Err(SocketError::InUse { .. })));
+        drop(served);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_socket_is_left_alone() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("precious");
+        std::fs::write(&path, "data").expect("the folder is ours");
+        assert!(matches!(bind(&path), Err(SocketError::Bind { .. })));
+        assert_eq!(std::fs::read_to_string(&path).expect("still there"), "data");
     }
 }

@@ -17,7 +17,7 @@ pub const MQTT_PAYLOAD_BYTES_MAX: usize = 256 * 1024;
 pub const MQTT_PACKET_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Nesting of a JSON or CBOR payload. Deeper: dead-lettered. serde_cbor and serde_json both stop at 128.
 pub const PAYLOAD_DEPTH_MAX: usize = 128;
-/// What a dead letter keeps of the payload.
+/// What a dead letter keeps of the payload, of the topic and of the reason, each.
 pub const DEAD_LETTER_KEPT_BYTES_MAX: usize = 1_024;
 /// Dead letters kept; the oldest give way, and the count of all ever seen goes on.
 pub const DEAD_LETTERS_KEPT_MAX: usize = 1_000;
