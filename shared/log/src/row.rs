@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_bytes::Bytes;
 use sha2::{Digest, Sha256};
-use tidegate_model::codec::{self, DecodeError, Kind};
+use tidegate_model::codec::{self, DecodeError, FLAG_ZSTD, Kind};
 use tidegate_model::id::Epoch;
 use tidegate_model::lane::{Chain, Lane};
 use tidegate_model::limits::ROW_BYTES_MAX;
@@ -26,8 +26,6 @@ impl LaneHead {
 /// Where all lanes stand, by lane number.
 pub(crate) type Heads = [LaneHead; Lane::ALL.len()];
 
-/// Bit 0 of the envelope's flags: the packed part is a zstd frame.
-pub(crate) const FLAG_ZSTD: u8 = 1;
 /// Shorter than this, a zstd frame is never smaller.
 const PACK_BYTES_MIN: usize = 64;
 /// zstd level. Level 3 is no smaller on rows and costs half as much time again.

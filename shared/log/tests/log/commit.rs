@@ -118,6 +118,29 @@ fn upkeep_of_a_short_log_is_nothing() {
     assert!(!core.upkeep(Upkeep::Idle).expect("the disk is good"));
 }
 
+#[test]
+fn under_steady_load_a_snapshot_waits_longer_but_not_for_ever() {
+    let rows_until_snapshot = |when| {
+        let mut core = on_memory();
+        let bulk = vec![0; 500_000];
+        while !core.upkeep(when).expect("the disk is good") {
+            group(&mut core, 0, vec![Do::Append(urgent(&bulk))]);
+        }
+        core.store().last_row()
+    };
+    let (idle, loaded) = (rows_until_snapshot(Upkeep::Idle), rows_until_snapshot(Upkeep::Loaded));
+    assert!(idle < loaded && loaded <= 2 * idle, "{idle} rows when idle, {loaded} under load");
+}
+
+#[test]
+fn a_snapshot_of_a_log_with_records_at_leisure_takes_them_along() {
+    let mut core = on_memory();
+    group(&mut core, 0, vec![Do::Append(urgent(b"one"))]);
+    group(&mut core, 1, vec![Do::Append(leisurely(b"two"))]);
+    assert!(core.upkeep(Upkeep::Now).expect("the disk is good"));
+    assert_eq!(core.reader().rows_after(0, usize::MAX).expect("readable").len(), 2);
+}
+
 impl Do {
     fn from_number(number: usize) -> Self {
         Self::Append(urgent(number.to_string().as_bytes()))

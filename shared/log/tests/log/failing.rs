@@ -7,16 +7,17 @@ use std::sync::mpsc;
 
 use redb::StorageBackend;
 use redb::backends::InMemoryBackend;
-use tidegate_log::{Core, Error, Runtime, Store, spawn};
+use tidegate_log::{Core, Error, Runtime, Store, Upkeep, spawn};
 use tidegate_model::limits::ROW_BYTES_MAX;
 
 use crate::tally::{Do, Tally, at, group, options, urgent};
 
-/// Memory that refuses to sync from the moment it is told to.
+/// Memory that refuses to sync from the moment it is told to, for a reason.
 #[derive(Debug)]
 struct Failing {
     memory: InMemoryBackend,
     broken: Arc<AtomicBool>,
+    reason: io::ErrorKind,
 }
 
 impl StorageBackend for Failing {
@@ -30,16 +31,16 @@ impl StorageBackend for Failing {
         self.memory.set_len(len)
     }
     fn sync_data(&self) -> io::Result<()> {
-        if self.broken.load(Ordering::SeqCst) { Err(io::Error::other("unplugged")) } else { Ok(()) }
+        if self.broken.load(Ordering::SeqCst) { Err(self.reason.into()) } else { Ok(()) }
     }
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.memory.write(offset, data)
     }
 }
 
-fn on_failing_disk() -> (Store, Tally, Arc<AtomicBool>) {
+fn on_failing_disk(reason: io::ErrorKind) -> (Store, Tally, Arc<AtomicBool>) {
     let broken = Arc::new(AtomicBool::new(false));
-    let backend = Failing { memory: InMemoryBackend::new(), broken: Arc::clone(&broken) };
+    let backend = Failing { memory: InMemoryBackend::new(), broken: Arc::clone(&broken), reason };
     let mut tally = Tally::default();
     let (store, _) = Store::open_on_backend(backend, &options(), &mut tally).expect("still in order");
     (store, tally, broken)
@@ -47,7 +48,7 @@ fn on_failing_disk() -> (Store, Tally, Arc<AtomicBool>) {
 
 #[test]
 fn a_failed_commit_releases_no_effect_and_ends_the_core() {
-    let (store, tally, broken) = on_failing_disk();
+    let (store, tally, broken) = on_failing_disk(io::ErrorKind::BrokenPipe);
     let mut core = Core::new(store, tally, 7);
     group(&mut core, 0, vec![Do::Append(urgent(b"durable"))]);
     broken.store(true, Ordering::SeqCst);
@@ -62,7 +63,7 @@ fn a_failed_commit_releases_no_effect_and_ends_the_core() {
 
 #[test]
 fn a_row_that_could_not_be_read_back_is_not_written() {
-    let (store, tally, _) = on_failing_disk();
+    let (store, tally, _) = on_failing_disk(io::ErrorKind::BrokenPipe);
     let mut core = Core::new(store, tally, 7);
     // Zeros pack well: as it is stored, this row is small.
     let huge = vec![Do::Append(urgent(&vec![0; ROW_BYTES_MAX + 1]))];
@@ -72,8 +73,30 @@ fn a_row_that_could_not_be_read_back_is_not_written() {
 }
 
 #[test]
+fn a_full_disk_is_named_as_the_reason() {
+    let (store, tally, broken) = on_failing_disk(io::ErrorKind::StorageFull);
+    let mut core = Core::new(store, tally, 7);
+    broken.store(true, Ordering::SeqCst);
+    let error =
+        core.turn(at(1), &mut [Do::Append(urgent(b"more"))].into_iter()).expect_err("the disk is full");
+    assert!(matches!(error, Error::DiskFull { .. }), "{error}");
+    assert!(error.to_string().contains("no space left"), "{error}");
+}
+
+#[test]
+fn a_snapshot_that_fails_ends_the_core_as_a_row_does() {
+    let (store, tally, broken) = on_failing_disk(io::ErrorKind::BrokenPipe);
+    let mut core = Core::new(store, tally, 7);
+    group(&mut core, 0, vec![Do::Append(urgent(b"durable"))]);
+    broken.store(true, Ordering::SeqCst);
+    assert!(core.upkeep(Upkeep::Now).is_err());
+    let error = core.turn(at(2), &mut [Do::Effect(2)].into_iter()).expect_err("it must not go on");
+    assert!(matches!(error, Error::Stopped { .. }), "{error}");
+}
+
+#[test]
 fn a_failed_commit_stops_the_loop_with_the_error() {
-    let (store, tally, broken) = on_failing_disk();
+    let (store, tally, broken) = on_failing_disk(io::ErrorKind::BrokenPipe);
     let (stopped_at, stopped) = mpsc::channel();
     let (performed_at, performed) = mpsc::channel();
     let runtime = Runtime {
@@ -94,7 +117,7 @@ fn a_failed_commit_stops_the_loop_with_the_error() {
 
 #[test]
 fn a_machine_that_breaks_its_promise_stops_the_loop_with_an_error() {
-    let (store, tally, _) = on_failing_disk();
+    let (store, tally, _) = on_failing_disk(io::ErrorKind::BrokenPipe);
     let (stopped_at, stopped) = mpsc::channel();
     let runtime = Runtime {
         clock: Box::new(|| at(0)),
