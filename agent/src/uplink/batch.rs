@@ -1,10 +1,12 @@
 //! What a lane sends next: rows of the log, put into an envelope as they are, and how much of them at once.
 
+use std::collections::VecDeque;
+
 use serde_bytes::ByteBuf;
 use tidegate_log::{LaneSlice, Reader};
 use tidegate_model::codec::{self, FLAG_ZSTD, Kind};
 use tidegate_model::lane::{Chain, Lane};
-use tidegate_model::limits::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX};
+use tidegate_model::limits::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX, GROUP_COMMIT_BYTES_MAX};
 use tidegate_model::replication::{Batch, BatchRecord, Gap, GapReason};
 use tidegate_model::time::Stamp;
 
@@ -12,6 +14,8 @@ use tidegate_model::time::Stamp;
 const PACK_LEVEL: i32 = 1;
 /// A batch is not made smaller than this, so that a slow link does not pay a round trip for each reading.
 const SIZE_BYTES_MIN: usize = 4 * 1024;
+/// Records read at once, at most; of bytes it is as many as a row has at most.
+const STOCK_RECORDS_MAX: usize = 4 * BATCH_RECORDS_MAX;
 
 /// A batch that is ready to go. It goes as often as it must, the same bytes each time.
 #[derive(Debug)]
@@ -20,16 +24,31 @@ pub(super) struct Outgoing {
     pub(super) last: u64,
     pub(super) chain: Chain,
     pub(super) records: usize,
-    /// It is as large as it may be: more waits behind it.
+    /// More waits behind it.
     pub(super) full: bool,
     pub(super) sealed: Vec<u8>,
 }
 
-/// Makes batches of one lane. Costs a megabyte while it lives, so an idle lane has none.
+/// Makes batches of one lane. Costs two megabytes while it lives, so an idle lane has none.
 pub(super) struct Packer {
     reader: Reader,
     lane: Lane,
+    stock: Stock,
     zstd: Option<zstd::bulk::Compressor<'static>>,
+}
+
+/// Records that were read and are not sent yet. A row of the log can hold several batches, and unpacking it is most of
+/// the work.
+#[derive(Debug)]
+struct Stock {
+    /// Number of the first item, and the chain before it.
+    first: u64,
+    chain: Chain,
+    records: VecDeque<(u32, Vec<u8>)>,
+    /// Number of the item behind the last, and the chain before that.
+    end: u64,
+    end_chain: Chain,
+    bytes: usize,
 }
 
 impl std::fmt::Debug for Packer {
@@ -41,7 +60,8 @@ impl std::fmt::Debug for Packer {
 impl Packer {
     pub(super) fn new(reader: Reader, lane: Lane) -> Self {
         // Without memory for a compressor batches go as they are: larger, and as good.
-        Self { reader, lane, zstd: zstd::bulk::Compressor::new(PACK_LEVEL).ok() }
+        let zstd = zstd::bulk::Compressor::new(PACK_LEVEL).ok();
+        Self { reader, lane, stock: Stock::empty(1, Chain::START), zstd }
     }
 
     /// The batch after item `acked`; `None` when there is nothing. Blocks on the disk.
@@ -52,54 +72,53 @@ impl Packer {
         sent: Stamp,
     ) -> Result<Option<Outgoing>, tidegate_log::Error> {
         let wanted = acked + 1;
-        let slice = match self.reader.lane(self.lane, wanted, size.bytes, size.records)? {
-            Some(slice) => slice,
-            None => {
-                let head = self.reader.lane_head(self.lane)?;
-                if head.next <= wanted {
-                    return Ok(None);
+        if self.stock.first != wanted || self.stock.records.is_empty() {
+            self.stock = match self.read(wanted)? {
+                Some(slice) => Stock::of(slice),
+                None => {
+                    let head = self.reader.lane_head(self.lane)?;
+                    if head.next <= wanted {
+                        return Ok(None);
+                    }
+                    // All that was to be sent is trimmed; what is left to say is that.
+                    Stock::empty(head.next, head.chain)
                 }
-                // All that was to be sent is trimmed; what is left to say is that.
-                LaneSlice {
-                    first: head.next,
-                    chain_before: head.chain,
-                    records: Vec::new(),
-                    chain_after: head.chain,
-                }
+            };
+        }
+        while !self.stock.fills(size) {
+            match self.read(self.stock.end)? {
+                Some(more) if more.first == self.stock.end => self.stock.extend(more),
+                Some(_) | None => break,
             }
-        };
-        Ok(Some(self.pack(wanted, slice, size, sent)))
+        }
+        let batch = self.take(wanted, size, sent);
+        Ok(Some(Outgoing {
+            last: self.stock.first - 1,
+            chain: batch.chain_after,
+            records: batch.records.len(),
+            full: !self.stock.records.is_empty(),
+            sealed: self.seal(&batch),
+        }))
     }
 
-    fn pack(&mut self, wanted: u64, slice: LaneSlice, size: Size, sent: Stamp) -> Outgoing {
+    fn read(&self, from: u64) -> Result<Option<LaneSlice>, tidegate_log::Error> {
+        self.reader.lane(self.lane, from, GROUP_COMMIT_BYTES_MAX, STOCK_RECORDS_MAX)
+    }
+
+    fn take(&mut self, wanted: u64, size: Size, sent: Stamp) -> Batch {
+        let Stock { first, chain: chain_before, .. } = self.stock;
         // Only what was acknowledged is trimmed. Where it is wanted again, the bridge was put back.
-        let gap = (slice.first > wanted).then(|| Gap {
-            from: wanted,
-            to: slice.first - 1,
-            reason: GapReason::TrimmedAfterAck,
-        });
-        let last = slice.next() - 1;
-        let bytes: usize = slice.records.iter().map(|(_, bytes)| bytes.len()).sum();
-        let records: Vec<BatchRecord> = slice
-            .records
-            .into_iter()
-            .map(|(items, bytes)| BatchRecord { items, bytes: ByteBuf::from(bytes) })
-            .collect();
-        let batch = Batch {
-            first: slice.first,
-            chain_before: slice.chain_before,
-            gap,
-            records,
-            chain_after: slice.chain_after,
-            sent,
-        };
-        Outgoing {
-            last,
-            chain: slice.chain_after,
-            records: batch.records.len(),
-            full: batch.records.len() >= size.records || bytes >= size.bytes / 4 * 3,
-            sealed: self.seal(&batch),
+        let gap =
+            (first > wanted).then(|| Gap { from: wanted, to: first - 1, reason: GapReason::TrimmedAfterAck });
+        let mut records = Vec::new();
+        let mut bytes = 0;
+        while let Some((items, record)) = self.stock.take(|record| {
+            records.is_empty() || (records.len() < size.records && bytes + record.len() <= size.bytes)
+        }) {
+            bytes += record.len();
+            records.push(BatchRecord { items, bytes: ByteBuf::from(record) });
         }
+        Batch { first, chain_before, gap, records, chain_after: self.stock.chain, sent }
     }
 
     fn seal(&mut self, batch: &Batch) -> Vec<u8> {
@@ -109,6 +128,47 @@ impl Packer {
             Some(packed) => codec::seal(Kind::Batch, FLAG_ZSTD, &packed),
             None => codec::seal(Kind::Batch, 0, &plain),
         }
+    }
+}
+
+impl Stock {
+    fn empty(first: u64, chain: Chain) -> Self {
+        Self { first, chain, records: VecDeque::new(), end: first, end_chain: chain, bytes: 0 }
+    }
+
+    fn of(slice: LaneSlice) -> Self {
+        let mut stock = Self::empty(slice.first, slice.chain_before);
+        stock.extend(slice);
+        stock
+    }
+
+    fn extend(&mut self, slice: LaneSlice) {
+        self.end = slice.next();
+        self.end_chain = slice.chain_after;
+        self.bytes += slice.records.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
+        self.records.extend(slice.records);
+    }
+
+    /// Whether a batch of this size leaves something.
+    fn fills(&self, size: Size) -> bool {
+        self.bytes > size.bytes || self.records.len() > size.records
+    }
+
+    /// The first record, if it fits.
+    fn take(&mut self, fits: impl FnOnce(&[u8]) -> bool) -> Option<(u32, Vec<u8>)> {
+        self.records.front().filter(|(_, bytes)| fits(bytes))?;
+        let (items, bytes) = self.records.pop_front()?;
+        self.first += u64::from(items);
+        self.bytes -= bytes.len();
+        self.chain = self.chain.after(items, &bytes);
+        if self.records.is_empty() {
+            assert_eq!(
+                (self.first, self.chain),
+                (self.end, self.end_chain),
+                "the log says the same of its records"
+            );
+        }
+        Some((items, bytes))
     }
 }
 
