@@ -51,6 +51,12 @@ impl Waiting {
         }
     }
 
+    /// The log has stopped: nobody who waits is answered any more, and each is told so. Whoever asks from now on learns
+    /// it from the log.
+    pub fn close(&self) {
+        self.tickets.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     fn enter(&self) -> (Ticket, oneshot::Receiver<Answer>) {
         let ticket = Ticket(self.next.fetch_add(1, Ordering::Relaxed));
         let (sender, receiver) = oneshot::channel();
@@ -228,12 +234,16 @@ mod tests {
     use tidegate_model::id::BootId;
     use tidegate_model::time::{ClockState, Stamp, Timestamp};
 
-    /// A client of a gateway whose answers go nowhere.
-    fn unanswered(folder: &std::path::Path) -> Client<u8> {
+    /// A client of a gateway whose effects become of this.
+    fn client(
+        folder: &std::path::Path,
+        perform: impl FnMut(Vec<crate::gateway::Effect<u8>>) + Send + 'static,
+    ) -> Client<u8> {
         let mut gateway = Gateway::new(u64::MAX);
         let options = Options { cache_bytes: 1 << 20, preallocate_bytes: 0, new_epoch: Epoch::from_u128(1) };
         let (store, _) = Store::open(&folder.join("store"), &options, &mut gateway).expect("it is made");
         let reader = store.reader();
+        let waiting = Arc::new(Waiting::default());
         let stamp = Stamp {
             boot: BootId::from_u128(1),
             boottime_ns: 0,
@@ -244,10 +254,13 @@ mod tests {
         let runtime = Runtime {
             clock: Box::new(move || stamp),
             seed: 7,
-            perform: Box::new(drop),
-            stopped: Box::new(drop),
+            perform: Box::new(perform),
+            stopped: Box::new({
+                let waiting = Arc::clone(&waiting);
+                move |_| waiting.close()
+            }),
         };
-        Client::new(tidegate_log::spawn(store, gateway, runtime), reader, Arc::default())
+        Client::new(tidegate_log::spawn(store, gateway, runtime), reader, waiting)
     }
 
     /// Begins to wait, and gives up.
@@ -259,11 +272,19 @@ mod tests {
     #[test]
     fn a_question_that_is_given_up_leaves_no_ticket_behind() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let client = unanswered(folder.path());
+        let client = client(folder.path(), drop);
         once(client.status());
         once(client.downlink(Vec::new()));
         once(client.begin_epoch(Epoch::from_u128(2)));
         once(client.call(Request::ListWorkflowExecutions { limit: 1 }));
         assert!(client.waiting.tickets.lock().expect("nobody panics with it").is_empty());
+    }
+    #[tokio::test]
+    async fn whoever_waits_when_the_log_stops_is_told() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        // As when a commit fails: what was asked is not answered.
+        let client = client(folder.path(), |_| panic!("told to"));
+        assert!(matches!(client.status().await, Err(Error::Stopped)));
+        assert!(matches!(client.status().await, Err(Error::Stopped)), "and whoever asks later");
     }
 }

@@ -39,6 +39,7 @@ const NAMESPACE: &str = "default";
 const WORKER_GRACE: Duration = Duration::from_secs(2);
 /// And what the last snapshot may take.
 const LOG_GRACE: Duration = Duration::from_secs(2);
+const CANNOT_GO_ON: &str = "the agent cannot go on";
 
 /// Checks what a run would begin with: the configuration (read already), the pipelines, the folders. Changes nothing.
 ///
@@ -111,12 +112,19 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
                 bell.clone(),
                 Arc::clone(&waiting),
             ),
-            stopped: Box::new(move |error| drop(stopped.send(error))),
+            stopped: Box::new({
+                let waiting = Arc::clone(&waiting);
+                move |error| {
+                    drop(stopped.send(error));
+                    waiting.close();
+                }
+            }),
         },
     );
     let client = Client::new(log.clone(), reader.clone(), Arc::clone(&waiting));
 
-    client.send(Input::Pipelines(pipelines.iter().map(pipelines::Read::text).collect())).await?;
+    let wanted = Input::Pipelines(pipelines.iter().map(pipelines::Read::text).collect());
+    client.send(wanted).await.map_err(|error| cause(error.into(), &mut log_stopped))?;
     let rules = pipelines.iter().flat_map(|pipeline| pipeline.definition.rules()).collect();
     let intake = Intake::new(&config.device.id, rules);
     broker.subscribe(intake.filters());
@@ -125,7 +133,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     tasks.spawn(intake::feed(events, intake, client.clone(), Arc::clone(&counts)));
     tasks.spawn(clock_watch::watch(clock.clone(), config.clock.clone(), client.clone()));
     let bridge = bridge::start(&config, &clock, reader.clone(), client.clone(), &bell)?;
-    let worker = start_worker(&client, &broker).await?;
+    let worker = start_worker(&client, &broker).await.map_err(|error| cause(error, &mut log_stopped))?;
 
     let control = Control {
         client: client.clone(),
@@ -160,7 +168,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     tracing::info!("agent stops");
     if let Some(error) = failure {
         // A failed commit is unknown: only the disk can tell, at the next start.
-        return Err(anyhow::Error::new(error).context("the agent cannot go on"));
+        return Err(anyhow::Error::new(error).context(CANNOT_GO_ON));
     }
     worker.stop(WORKER_GRACE).await;
     if let Some(bridge) = bridge {
@@ -180,6 +188,17 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
             tracing::warn!("the last snapshot takes too long; the next start replays a longer tail");
             Ok(())
         }
+    }
+}
+
+/// Why something failed for want of the log: what stopped the log, if it has stopped.
+fn cause(
+    error: anyhow::Error,
+    log_stopped: &mut oneshot::Receiver<Option<tidegate_log::Error>>,
+) -> anyhow::Error {
+    match log_stopped.try_recv() {
+        Ok(Some(failure)) => anyhow::Error::new(failure).context(CANNOT_GO_ON),
+        Ok(None) | Err(_) => error,
     }
 }
 
