@@ -28,7 +28,9 @@ const FORMS: [(Form, &str); 2] =
 pub(crate) struct Reckoning {
     at: Instant,
     readings: u64,
+    /// Since the process began.
     pub(crate) commits: u64,
+    /// Since the process began.
     pub(crate) row_bytes: u64,
     agent_cpu: f64,
     broker_cpu: f64,

@@ -14,6 +14,9 @@ const IN_FLIGHT: u16 = 1_000;
 /// Sources the readings come from, in turn.
 pub(crate) const SOURCES: u64 = 10;
 
+/// Numbers of one waveform.
+const WAVE_VALUES: u64 = 50;
+
 /// A pipeline that reads the plain topics and never decides.
 pub(crate) const PLAIN_PIPELINE: (&str, &str) = (
     "plain.toml",
@@ -46,29 +49,41 @@ pub(crate) enum Form {
     Ours,
     /// A topic of the integrator's that a pipeline reads, without an identity.
     Plain,
+    /// Our own again, a waveform of [`WAVE_VALUES`] numbers in each: what fills a disk.
+    Wave,
 }
 
 impl Form {
     /// Topic and payload of message `number` of a session.
     pub(crate) fn message(self, session: u64, number: u64) -> (String, String) {
         let bed = number % SOURCES;
-        // Values and stamps that differ as a sensor's do: noise in the last digits.
-        let noise = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 54;
-        let value = 60.0 + noise as f64 / 100.0;
-        let time = 1_795_000_000_000 + number * 7 + noise % 7;
+        let value = 60.0 + noise(number) as f64 / 100.0;
+        let time = 1_795_000_000_000 + number * 7 + noise(number) % 7;
+        let identity = || format!(r#""q":{{"b":{session},"n":{}}}"#, number / SOURCES);
         match self {
             Self::Ours => (
                 format!("tidegate/{DEVICE}/reading/ward/bed-{bed}/HR"),
-                format!(
-                    r#"{{"v":{value},"u":"/min","t":{time},"q":{{"b":{session},"n":{}}}}}"#,
-                    number / SOURCES
-                ),
+                format!(r#"{{"v":{value},"u":"/min","t":{time},{}}}"#, identity()),
             ),
             Self::Plain => {
                 (format!("ward/bed-{bed}/HR"), format!(r#"{{"value":{value},"unit":"/min","time":{time}}}"#))
             }
+            Self::Wave => {
+                let values: Vec<String> = (0..WAVE_VALUES)
+                    .map(|at| (noise(number * WAVE_VALUES + at) as f64 / 1_000.0).to_string())
+                    .collect();
+                (
+                    format!("tidegate/{DEVICE}/reading/ward/bed-{bed}/ECG"),
+                    format!(r#"{{"v":[{}],"u":"mV","t":{time},{}}}"#, values.join(","), identity()),
+                )
+            }
         }
     }
+}
+
+/// Values and stamps differ as a sensor's do: ten bits of noise.
+fn noise(number: u64) -> u64 {
+    number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 54
 }
 
 /// What to publish.

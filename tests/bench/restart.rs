@@ -13,7 +13,7 @@ use crate::publisher::{self, Form, Load};
 
 const STORE_BYTES: u64 = 200_000_000;
 /// Messages published between two kills: they come for longer than the agent lives.
-const BETWEEN_KILLS: u64 = 60_000;
+const BETWEEN_KILLS: u64 = 40_000;
 
 /// Measures and prints.
 pub(crate) fn measure(bench: &Bench) -> anyhow::Result<()> {
@@ -21,7 +21,7 @@ pub(crate) fn measure(bench: &Bench) -> anyhow::Result<()> {
     site.link.cut();
     let _broker = site.start_broker()?;
     let mut agent = started(&site)?;
-    let mut load = Load { form: Form::Ours, session: 0, messages: 200_000, pace: None };
+    let mut load = Load { form: Form::Wave, session: 0, messages: 100_000, pace: None };
     while machine::allocated(&site.agent_data())? < STORE_BYTES {
         load.session += 1;
         publisher::finish(publisher::start(&site, load))?;
@@ -29,7 +29,7 @@ pub(crate) fn measure(bench: &Bench) -> anyhow::Result<()> {
     let readings = readings(&site)?;
     let bytes = machine::allocated(&site.agent_data())?;
     let mut sheet = Sheet::default();
-    load.messages = BETWEEN_KILLS;
+    load = Load { form: Form::Ours, messages: BETWEEN_KILLS, ..load };
     for cache in [Cache::Warm, Cache::Cold] {
         for _ in 0..2 * bench.rounds {
             load.session += 1;
