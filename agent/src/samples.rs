@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tidegate_model::id::{Channel, SourceId};
 use tidegate_model::limits;
-use tidegate_model::reading::{Identity, Reading, ReadingBlock};
+use tidegate_model::reading::{Identity, Reading, ReadingBlock, SourceStamp, Value};
 use tidegate_model::time::Stamp;
 
 /// Which identities have been stored, and what tells a redelivery without one.
@@ -67,7 +67,8 @@ pub struct Progress {
 
 impl Samples {
     /// Blocks of what is not stored yet, in order of arrival, to be appended and applied one after the other; and how
-    /// many were recognised as stored before. A new block begins where the clocks stepped.
+    /// many were recognised as stored before. A new block begins where the clocks stepped, and where one is as large as
+    /// a batch of the uplink.
     #[must_use]
     pub fn admit(&self, arrivals: Vec<Arrival>, first: u64) -> (Vec<ReadingBlock>, u64) {
         let mut blocks: Vec<ReadingBlock> = Vec::new();
@@ -75,6 +76,7 @@ impl Samples {
         let mut contents: BTreeSet<u64> = BTreeSet::new();
         let mut duplicates = 0;
         let mut next = first;
+        let mut block_bytes = 0;
         for Arrival { mut reading, received, redelivered } in arrivals {
             let known = match reading.identity {
                 Some(identity) => {
@@ -94,10 +96,12 @@ impl Samples {
                 continue;
             }
             let steady = blocks.last().is_some_and(|block| same_clocks(&block.stamp, &received));
-            if !steady {
+            if !steady || block_bytes >= limits::BATCH_BYTES_MAX {
+                block_bytes = 0;
                 blocks.push(ReadingBlock { first: next, stamp: received, readings: Vec::new() });
             }
             let block = blocks.last_mut().expect("pushed just above when there was none");
+            block_bytes += approximate_bytes(&reading);
             reading.received_ns = signed_difference(received.boottime_ns, block.stamp.boottime_ns);
             block.readings.push(reading);
             next += 1;
@@ -194,6 +198,27 @@ fn content_of(reading: &Reading) -> Option<u64> {
     Some(u64::from_be_bytes(first))
 }
 
+/// About how many bytes a reading takes in a block, rather more than fewer.
+fn approximate_bytes(reading: &Reading) -> usize {
+    const NUMBERS_AND_NAMES_OF_FIELDS: usize = 96;
+    const CBOR_NUMBER: usize = 9;
+    let value = match &reading.value {
+        Value::Bool(_) | Value::Int(_) | Value::Number(_) | Value::Missing => CBOR_NUMBER,
+        Value::Text(text) => text.len(),
+        Value::Vector(values) => values.len() * CBOR_NUMBER,
+    };
+    let stamp = match &reading.source_stamp {
+        Some(SourceStamp::Text(text)) => text.len(),
+        Some(SourceStamp::Int(_) | SourceStamp::Number(_)) | None => CBOR_NUMBER,
+    };
+    NUMBERS_AND_NAMES_OF_FIELDS
+        + value
+        + stamp
+        + reading.unit.len()
+        + reading.source.as_str().len()
+        + reading.channel.as_str().len()
+}
+
 /// Whether two looks at the clocks belong to one undisturbed run of them: the wall clock moved with boot time, to
 /// within what slewing does in a block's short life.
 fn same_clocks(a: &Stamp, b: &Stamp) -> bool {
@@ -266,7 +291,8 @@ impl Seen {
 mod tests {
     use super::*;
     use tidegate_model::id::BootId;
-    use tidegate_model::reading::{Quality, SourceStamp, Value};
+    use tidegate_model::lane::LaneRecord;
+    use tidegate_model::reading::Quality;
     use tidegate_model::time::{ClockState, Timestamp};
 
     fn stamp(ns: u64, wall_us: i64) -> Stamp {
@@ -384,6 +410,24 @@ mod tests {
         assert_eq!(blocks.len(), 2);
         assert_eq!(blocks[1].first, 2);
         assert_eq!(blocks[1].received(0), Some(late.received));
+    }
+
+    #[test]
+    fn a_block_is_no_larger_than_the_wire_takes_however_much_arrives_together() {
+        let waveforms = (0..200).map(|seq| {
+            let mut arrival = arrival(Some((1, seq)), 1.0, false);
+            arrival.reading.value = Value::Vector(vec![0.1; limits::READING_VALUES_MAX]);
+            arrival
+        });
+        let (blocks, _) = Samples::default().admit(waveforms.collect(), 1);
+        let mut next = 1;
+        for block in blocks {
+            assert_eq!(block.first, next);
+            next += block.readings.len() as u64;
+            let bytes = tidegate_model::codec::to_cbor(&LaneRecord::Readings(block)).len();
+            assert!(bytes < 2 * limits::BATCH_BYTES_MAX, "{bytes} bytes");
+        }
+        assert_eq!(next, 201, "and all of them are there");
     }
 
     #[test]
