@@ -1,9 +1,9 @@
 //! Whose turn it is on a narrow link: of all that is sent while several lanes have work, control has eight parts of
 //! twelve, histories three, samples one.
 //!
-//! The most urgent lane with work never waits. The others pay for each batch with credit, which they get when someone
-//! else sends. A lane that is paused or backing off has no work here, so it holds nobody; and no lane waits longer
-//! than its patience.
+//! The most urgent lane with work never waits. The others pay for each batch with credit, of which they get their part
+//! whenever anyone sends. A lane that is paused or backing off has no work here, so it holds nobody; and no lane waits
+//! longer than its patience.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 
 /// Parts of the link, by lane number.
 const WEIGHTS: [i64; Lane::ALL.len()] = [8, 3, 1];
-/// Credit and debt are bounded: one batch's worth of history is remembered, in bytes times weight.
+/// Credit and debt are bounded: one batch's worth of history is remembered.
 const CREDIT_MAX: i64 = BATCH_BYTES_MAX as i64;
 
 /// The turns of all lanes.
@@ -55,10 +55,11 @@ impl Turns {
         let bytes = i64::try_from(bytes).unwrap_or(CREDIT_MAX).min(CREDIT_MAX);
         let sender = usize::from(lane.number());
         let mut lanes = self.lanes();
-        for (at, share) in lanes.iter_mut().enumerate() {
-            let change = if at == sender { -bytes } else { bytes * WEIGHTS[at] / WEIGHTS[sender] };
-            share.credit =
-                if share.working { (share.credit + change).clamp(-CREDIT_MAX, CREDIT_MAX) } else { 0 };
+        // Together the lanes are given what is paid, so that no credit grows while all have work.
+        for (at, share) in lanes.iter_mut().enumerate().filter(|(_, share)| share.working) {
+            let paid = if at == sender { bytes } else { 0 };
+            let given = bytes * WEIGHTS[at] / WEIGHTS.iter().sum::<i64>();
+            share.credit = (share.credit + given - paid).clamp(-CREDIT_MAX, CREDIT_MAX);
         }
         drop(lanes);
         self.changed.notify_waiters();
@@ -101,8 +102,9 @@ mod tests {
                 }
             }
         }
-        let share = |lane: usize| sent[lane] * 120 / sent.iter().sum::<i64>();
-        assert_eq!([share(0), share(1), share(2)], [80, 29, 10], "{sent:?}");
+        let all: i64 = sent.iter().sum();
+        let nearest = |lane: usize| (sent[lane] * 120 + all / 2) / all;
+        assert_eq!([nearest(0), nearest(1), nearest(2)], [80, 30, 10], "{sent:?}");
     }
 
     #[test]
