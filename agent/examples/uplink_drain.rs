@@ -1,12 +1,13 @@
 //! How fast a backlog drains: the uplink, from a store on disk to a bridge that keeps nothing, against a bare pipe
-//! (CBOR, zstd, HTTP on one connection) that has the same records in memory. Both in one run, several rounds.
+//! (CBOR, zstd, HTTP on one connection) that has the same records in memory. Both in one run, several rounds, with the
+//! processor time of each, bridge included: that is what a busy machine leaves comparable.
 //!
 //! `cargo run --release -p tidegate --example uplink_drain [-- rounds]`
 #![expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 #![expect(clippy::print_stdout, reason = "a measurement prints what it found")]
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use axum::Router;
@@ -40,13 +41,55 @@ async fn main() -> anyhow::Result<()> {
         for _ in 0..rounds {
             let bare = bare(&records).await?;
             let drained = drained(&records).await?;
-            ratios.push(drained / bare);
-            println!("  uplink {drained:>10.0}/s   bare pipe {bare:>10.0}/s   ratio {:.2}", drained / bare);
+            ratios.push((drained.per_second / bare.per_second, bare.cpu_ns / drained.cpu_ns));
+            println!("  uplink {drained}   bare pipe {bare}");
         }
-        ratios.sort_by(f64::total_cmp);
-        println!("  median ratio {:.2}", ratios[ratios.len() / 2]);
+        let median = |of: fn(&(f64, f64)) -> f64| {
+            let mut ratios: Vec<f64> = ratios.iter().map(of).collect();
+            ratios.sort_by(f64::total_cmp);
+            ratios[ratios.len() / 2]
+        };
+        println!("  median ratio: speed {:.2}, processor {:.2}", median(|r| r.0), median(|r| r.1));
     }
     Ok(())
+}
+
+/// What moving the backlog took.
+struct Measured {
+    per_second: f64,
+    cpu_ns: f64,
+}
+
+impl std::fmt::Display for Measured {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:>9.0}/s {:>5.0} ns", self.per_second, self.cpu_ns)
+    }
+}
+
+/// Both clocks at the start.
+struct Watch {
+    start: Instant,
+    cpu: Duration,
+}
+
+impl Watch {
+    fn start() -> Self {
+        Self { start: Instant::now(), cpu: process_time() }
+    }
+
+    fn stop(&self) -> Measured {
+        let count = READINGS as f64;
+        let cpu = process_time() - self.cpu;
+        Measured {
+            per_second: count / self.start.elapsed().as_secs_f64(),
+            cpu_ns: cpu.as_secs_f64() * 1e9 / count,
+        }
+    }
+}
+
+fn process_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::try_from(time).expect("a process has taken no negative time")
 }
 
 /// The backlog, in records of so many readings.
@@ -71,7 +114,7 @@ fn blocks(readings: u64) -> impl Iterator<Item = (u32, Vec<u8>)> {
 }
 
 /// Readings per second of the uplink, from a store that holds them all to the last acknowledgement.
-async fn drained(records: &[(u32, Vec<u8>)]) -> anyhow::Result<f64> {
+async fn drained(records: &[(u32, Vec<u8>)]) -> anyhow::Result<Measured> {
     let folder = tempfile::tempdir()?;
     let options = Options {
         cache_bytes: 4 * 1024 * 1024,
@@ -93,24 +136,24 @@ async fn drained(records: &[(u32, Vec<u8>)]) -> anyhow::Result<f64> {
         seed: 1,
         patience: Patience::default(),
     };
-    let start = Instant::now();
+    let watch = Watch::start();
     let uplink = uplink::start(settings, core.reader(), Nobody, &Bell::default())?;
     held.subscribe().wait_for(|held| *held == READINGS).await?;
-    let seconds = start.elapsed().as_secs_f64();
+    let measured = watch.stop();
     uplink.stop().await;
-    Ok(READINGS as f64 / seconds)
+    Ok(measured)
 }
 
 /// Readings per second of the same work without a store, a session, a chain or a lane: one connection, one batch
 /// after the other.
-async fn bare(records: &[(u32, Vec<u8>)]) -> anyhow::Result<f64> {
+async fn bare(records: &[(u32, Vec<u8>)]) -> anyhow::Result<Measured> {
     let (url, _held) = null_bridge().await?;
     let url = format!("{url}/v1/devices/gw-1/epochs/{}/lanes/2", Epoch::from_u128(1));
     let client = reqwest::Client::builder().no_proxy().build()?;
     let mut zstd = zstd::bulk::Compressor::new(1)?;
     let mut records = records.iter().peekable();
     let mut first = 1;
-    let start = Instant::now();
+    let watch = Watch::start();
     while records.peek().is_some() {
         let mut batch = Batch {
             first,
@@ -131,7 +174,7 @@ async fn bare(records: &[(u32, Vec<u8>)]) -> anyhow::Result<f64> {
         let sealed = codec::seal(Kind::Batch, FLAG_ZSTD, &zstd.compress(&codec::to_cbor(&batch))?);
         client.post(&url).body(sealed).send().await?.error_for_status()?.bytes().await?;
     }
-    Ok(READINGS as f64 / start.elapsed().as_secs_f64())
+    Ok(watch.stop())
 }
 
 /// A bridge that reads each batch and keeps only how far it came.
