@@ -127,10 +127,13 @@ impl<M: Machine> Core<M> {
     /// [`Error`], as in [`Core::turn`].
     pub fn upkeep(&mut self, when: Upkeep) -> Result<bool, Error> {
         self.check()?;
+        // What may be forgotten is for the state on disk to say: one that a kill would take back could let go of rows
+        // that are wanted again after it.
+        let on_disk = self.pending.is_empty();
         let (settles, trims) = match when {
-            Upkeep::Idle => (self.store.snapshot_due(true), true),
+            Upkeep::Idle => (self.store.snapshot_due(true), on_disk),
             Upkeep::Loaded => (self.store.snapshot_due(false), false),
-            Upkeep::Now => (self.store.has_tail(), true),
+            Upkeep::Now => (self.store.has_tail() || !on_disk, on_disk),
         };
         let done = if settles {
             self.settle().map(|()| true)

@@ -6,7 +6,7 @@ use tidegate_log::{Core, LaneHead, Store, TrimPolicy, Upkeep};
 use tidegate_model::lane::Lane;
 
 use crate::keys::settle;
-use crate::tally::{Do, Forgetting, Tally, group, in_file, in_lane, keyed, on_memory, options};
+use crate::tally::{Do, Forgetting, Tally, group, in_file, in_lane, keyed, leisurely, on_memory, options};
 
 /// 60 rows of three samples and one key each, two snapshots after them, and nothing that may go yet.
 fn filled() -> (Core<Tally>, Arc<Mutex<Forgetting>>) {
@@ -102,6 +102,18 @@ fn no_row_goes_that_the_older_snapshot_needs() {
     trim(&mut core);
     let first = core.reader().rows_after(0, 1).expect("readable")[0].row;
     assert!(first > 60 && first < core.store().last_row(), "{first}");
+}
+
+#[test]
+fn nothing_goes_on_the_word_of_a_state_that_is_not_on_disk() {
+    let (mut core, forgetting) = filled();
+    group(&mut core, 300, vec![Do::Append(leisurely(b"acknowledged up to 31"))]);
+    allow(&forgetting, 31, vec![]);
+    trim(&mut core);
+    assert_eq!(core.store().metrics().rows_trimmed, 0, "a kill would take the acknowledgement back");
+    group(&mut core, 301, vec![Do::Append(keyed(1_000, b"commit"))]);
+    trim(&mut core);
+    assert_eq!(core.store().metrics().rows_trimmed, 10);
 }
 
 #[test]
