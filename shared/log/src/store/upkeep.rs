@@ -169,7 +169,17 @@ impl Store {
             if self.upkept.held_row_bytes() - freed <= policy.quota_bytes / 2 {
                 break;
             }
-            let Some(forgettable) = self.forgettable(&view, row, &policy, machine)? else { break };
+            let forgettable = match self.forgettable(&view, row, &policy, machine) {
+                Ok(Some(forgettable)) => forgettable,
+                Ok(None) => break,
+                // It is older than the snapshots, so nothing but trimming needs it; a process that stopped for it
+                // would stop for it again and again.
+                Err(error @ Error::CorruptRow { .. }) => {
+                    tracing::error!(%error, "the log cannot be trimmed beyond this row");
+                    break;
+                }
+                Err(error) => return Err(error),
+            };
             freed += forgettable.stored_bytes;
             forgotten.push(forgettable);
         }

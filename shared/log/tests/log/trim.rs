@@ -126,6 +126,29 @@ fn nothing_goes_while_there_is_room() {
 }
 
 #[test]
+fn an_old_row_that_does_not_check_out_ends_the_trimming_and_not_the_process() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("store");
+    let mut core = in_file(&path);
+    fill(&mut core);
+    drop(core);
+    let table: redb::TableDefinition<'_, u64, &[u8]> = redb::TableDefinition::new("log");
+    let database = redb::Database::open(&path).expect("a database");
+    let write = database.begin_write().expect("a transaction");
+    write.open_table(table).expect("a table").insert(5, b"rotten".as_slice()).expect("a row");
+    write.commit().expect("a commit");
+    drop(database);
+
+    let mut core = in_file(&path);
+    allow(&core.machine().forgetting, u64::MAX, vec![]);
+    trim(&mut core);
+    assert_eq!(core.store().metrics().rows_trimmed, 4);
+    group(&mut core, 300, vec![Do::Append(keyed(1, b"it goes on"))]);
+    let error = core.reader().lane(Lane::Samples, 1, usize::MAX, usize::MAX).expect_err("row 5 is rotten");
+    assert!(matches!(error, tidegate_log::Error::CorruptRow { row: 5, .. }), "{error}");
+}
+
+#[test]
 fn a_trimmed_store_opens_from_either_of_its_snapshots() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("store");
