@@ -90,6 +90,9 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     let _socket_file = RemoveOnDrop(socket_path);
 
     let mut gateway = Gateway::<AckToken>::new(config.store.quota.get());
+    if config.uplink.is_none() {
+        gateway = gateway.without_bridge();
+    }
     let store = storage::open(&config, &mut gateway)?;
     let reader = store.reader();
 

@@ -34,6 +34,8 @@ pub struct Gateway<Token> {
     pub(super) duplicates: u64,
     /// Bytes of disk beyond which rows that the bridge holds give way; a setting, not part of what is recovered.
     quota_bytes: u64,
+    /// Whether there is a bridge at all; a setting, too.
+    replicated: bool,
     token: PhantomData<fn() -> Token>,
 }
 
@@ -88,6 +90,8 @@ struct Snapshot {
 impl<Token> Gateway<Token> {
     /// A gateway with nothing in it. Rows that the bridge holds give way when the store takes more than
     /// `quota_bytes` of the disk.
+    ///
+    /// Before anything else is said it is taken to have a bridge: see [`Gateway::without_bridge`].
     #[must_use]
     pub fn new(quota_bytes: u64) -> Self {
         Self {
@@ -101,6 +105,7 @@ impl<Token> Gateway<Token> {
             anchor: None,
             duplicates: 0,
             quota_bytes,
+            replicated: true,
             token: PhantomData,
         }
     }
@@ -163,7 +168,7 @@ impl<Token: Send + 'static> Machine for Gateway<Token> {
     }
 
     fn trim(&self) -> Option<TrimPolicy> {
-        let acked = Lane::ALL.map(|lane| self.link.acked(lane).0);
+        let acked = Lane::ALL.map(|lane| if self.replicated { self.link.acked(lane).0 } else { u64::MAX });
         Some(TrimPolicy { quota_bytes: self.quota_bytes, acked })
     }
 
@@ -199,6 +204,7 @@ impl<Token: Send + 'static> Machine for Gateway<Token> {
             dead_letters: snapshot.dead_letters,
             readings: snapshot.readings,
             anchor: snapshot.anchor,
+            replicated: self.replicated,
             ..Self::new(self.quota_bytes)
         };
         self.samples.restored();
@@ -210,6 +216,13 @@ impl<Token: Send + 'static> Machine for Gateway<Token> {
 }
 
 impl<Token> Gateway<Token> {
+    /// A gateway that is replicated to nobody: beyond the quota the oldest rows give way although no bridge has them.
+    /// A bridge that is configured later is told of the gap.
+    #[must_use]
+    pub fn without_bridge(self) -> Self {
+        Self { replicated: false, ..self }
+    }
+
     /// Appends a record of a lane and takes it into the state.
     pub(super) fn append_lane(
         &mut self,

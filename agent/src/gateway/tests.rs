@@ -1,10 +1,11 @@
 //! What the gateway decides across its parts, on the real store.
 
 use tempfile::TempDir;
-use tidegate_log::{Core, Options, Store};
+use tidegate_log::{Core, Options, Store, Upkeep};
+use tidegate_model::chance::Chance;
 use tidegate_model::id::{BootId, Epoch};
 use tidegate_model::lane::{Lane, LaneRecord};
-use tidegate_model::limits::{GROUP_COMMIT_BYTES_MAX, PIPELINE_BYTES_MAX};
+use tidegate_model::limits::{GROUP_COMMIT_BYTES_MAX, PIPELINE_BYTES_MAX, READING_VALUES_MAX};
 use tidegate_model::reading::{Quality, Reading, SourceStamp, Value, WindowSummary};
 use tidegate_model::signal::{DownlinkSignal, SignalOutcome};
 use tidegate_model::time::{ClockState, Stamp, Timestamp};
@@ -23,8 +24,11 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        Self::of(Gateway::new(u64::MAX))
+    }
+
+    fn of(mut gateway: Gateway<u8>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut gateway = Gateway::new(u64::MAX);
         let options = Options { cache_bytes: 1 << 22, preallocate_bytes: 0, new_epoch: Epoch::from_u128(1) };
         let (store, _) =
             Store::open(&folder.path().join("store"), &options, &mut gateway).expect("it is made");
@@ -53,10 +57,14 @@ impl Bench {
     }
 
     fn reading(&mut self, source: &str, stamped: i64) {
+        self.reading_of(source, stamped, Value::Number(72.0));
+    }
+
+    fn reading_of(&mut self, source: &str, stamped: i64, value: Value) {
         let reading = Reading {
             source: source.parse().expect("a source"),
             channel: "HR".parse().expect("a channel"),
-            value: Value::Number(72.0),
+            value,
             unit: String::new(),
             source_stamp: Some(SourceStamp::Int(stamped)),
             identity: None,
@@ -177,4 +185,26 @@ fn a_signal_is_late_by_the_clock_that_people_see() {
         |record| matches!(record, LaneRecord::Receipt(receipt) if receipt.outcome == SignalOutcome::Expired),
     );
     assert!(expired, "{:?}", bench.control());
+}
+
+/// The first reading still held after megabytes of waveforms, with room for none.
+fn first_held(gateway: Gateway<u8>) -> u64 {
+    let mut bench = Bench::of(gateway);
+    let mut chance = Chance::new(1);
+    for stamped in 0..300 {
+        bench.now += 1;
+        // Noise, which no compressor makes smaller.
+        let noise = (0..READING_VALUES_MAX).map(|_| f64::from_bits(chance.next_u64() >> 2));
+        bench.reading_of("bed", stamped, Value::Vector(noise.collect()));
+        if stamped % 100 == 99 {
+            while bench.core.upkeep(Upkeep::Idle).expect("the disk is good") {}
+        }
+    }
+    bench.core.reader().lane_first(Lane::Samples).expect("the disk is good")
+}
+
+#[test]
+fn beyond_the_quota_only_what_a_bridge_holds_is_forgotten_and_anything_where_there_is_none() {
+    assert_eq!(first_held(Gateway::new(0)), 1, "the bridge has nothing yet");
+    assert!(first_held(Gateway::new(0).without_bridge()) > 1, "nobody waits for it");
 }
