@@ -9,7 +9,7 @@ use std::time::Duration;
 use tidegate_log::Reader;
 use tidegate_model::lane::{Chain, Lane};
 use tidegate_model::replication::{EpochState, Hello, LaneAck, LaneOffer, Refusal};
-use tracing::{info, warn};
+use tracing::{debug, warn};
 
 use super::backoff::Backoff;
 use super::standing::{Standing, compare};
@@ -65,7 +65,7 @@ pub(super) async fn converse<H: Host>(parts: Parts<H>) -> Stopped {
         match over {
             Over::Stopped => return Stopped,
             Over::Doubt(words, asked) => {
-                info!(reason = words, "the next hello decides");
+                debug!(reason = words, "the next hello decides");
                 if parts.board.successes() != successes {
                     backoff.reset();
                 }
