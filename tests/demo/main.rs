@@ -14,7 +14,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use tidegate_tests::site::{self, Broker, Programs};
+use tidegate_tests::mosquitto;
+use tidegate_tests::site::{Broker, Programs};
 
 /// A person's story of Tidegate in under two minutes: readings, a decision, an outage, a power cut, recovery, and a
 /// signal from the cloud.
@@ -76,8 +77,8 @@ fn tell(options: &Options) -> anyhow::Result<()> {
     let built_in = || Broker::Program(role("broker"));
     let broker = match options.broker {
         Choice::BuiltIn => built_in(),
-        Choice::Auto => site::installed_mosquitto().map_or_else(built_in, Broker::Mosquitto),
-        Choice::Mosquitto => Broker::Mosquitto(site::installed_mosquitto().context(
+        Choice::Auto => mosquitto::installed().map_or_else(built_in, Broker::Mosquitto),
+        Choice::Mosquitto => Broker::Mosquitto(mosquitto::installed().context(
             "mosquitto is not installed; `apt install mosquitto`, or leave --broker out and the built-in one is used",
         )?),
     };

@@ -36,7 +36,7 @@ impl Mosquitto {
     /// # Panics
     /// As [`Self::start`].
     pub fn start_with(dir: &Path, port: u16, added: &str) -> Option<Self> {
-        let Some(program) = find() else {
+        let Some(program) = installed() else {
             assert!(
                 std::env::var_os("CI").is_none(),
                 "mosquitto is not installed: apt-get install mosquitto"
@@ -166,14 +166,17 @@ fn skipped() {
     println!("skipped: mosquitto is not installed (apt-get install mosquitto)");
 }
 
-fn find() -> Option<PathBuf> {
+/// mosquitto, where the system has it.
+#[must_use]
+pub fn installed() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     // Debian has it where only root's PATH looks.
     let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
     folders.map(|folder| folder.join("mosquitto")).find(|program| program.is_file())
 }
 
-fn settings(dir: &Path, port: u16, added: &str) -> String {
+/// The settings we ship, for a broker on this port with its files in `dir`, and lines added to them.
+pub(crate) fn settings(dir: &Path, port: u16, added: &str) -> String {
     let folder = dir.display();
     let own = |line: &str| match line.split(' ').next() {
         Some("listener") => format!("listener {port} 127.0.0.1"),
@@ -184,5 +187,6 @@ fn settings(dir: &Path, port: u16, added: &str) -> String {
     };
     // Started by root it would become another user, to whom the folder does not belong.
     let shipped: Vec<String> = SHIPPED.lines().map(own).collect();
-    format!("{}\nuser root\n{added}\n", shipped.join("\n"))
+    let user = if rustix::process::geteuid().is_root() { "user root\n" } else { "" };
+    format!("{}\n{user}{added}\n", shipped.join("\n"))
 }

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 
-use crate::site::{Broker, Programs, installed_mosquitto};
+use crate::mosquitto;
+use crate::site::{Broker, Programs};
 
 /// The programs this build made, and the broker of the system.
 ///
@@ -18,7 +19,7 @@ pub fn built() -> anyhow::Result<Programs> {
         .skip(1)
         .find(|folder| !folder.ends_with("deps"))
         .context("a program lies in a folder")?;
-    let broker = installed_mosquitto().context("mosquitto is not installed: apt-get install mosquitto")?;
+    let broker = mosquitto::installed().context("mosquitto is not installed: apt-get install mosquitto")?;
     Ok(Programs {
         agent: vec![program(folder, "tidegate")?.into()],
         bridge: vec![program(folder, "tidegate-bridge")?.into()],

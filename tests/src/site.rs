@@ -13,6 +13,7 @@ use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 
 use crate::link::Link;
+use crate::mosquitto;
 
 /// How to start each program: the program and its first arguments.
 #[derive(Debug, Clone)]
@@ -256,7 +257,7 @@ impl Site {
                 let state = self.folder.join("broker-data");
                 fs::create_dir_all(&state)?;
                 let settings = self.folder.join("mosquitto.conf");
-                fs::write(&settings, mosquitto_settings(self.broker_port, &state)?)?;
+                fs::write(&settings, mosquitto::settings(&state, self.broker_port, ""))?;
                 let arguments = ["-c".into(), settings.into_os_string()];
                 Process::start("broker", &self.folder, &[program.clone().into_os_string()], &arguments)?
             }
@@ -417,34 +418,6 @@ pub enum Which {
     Agent,
     /// `tidegate-bridge`.
     Bridge,
-}
-
-/// mosquitto, where the system has it.
-#[must_use]
-pub fn installed_mosquitto() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        // Debian puts daemons where a user's PATH does not look.
-        .chain([PathBuf::from("/usr/sbin"), PathBuf::from("/usr/local/sbin")])
-        .map(|folder| folder.join("mosquitto"))
-        .find(|program| program.is_file())
-}
-
-/// The settings we ship, with this site's port and folder.
-fn mosquitto_settings(port: u16, state: &Path) -> anyhow::Result<String> {
-    let shipped = include_str!("../../config/mosquitto.conf");
-    let mut settings = String::new();
-    for line in shipped.lines() {
-        match line.split_whitespace().next() {
-            Some("listener" | "persistence_location") => {}
-            Some(_) | None => {
-                settings.push_str(line);
-                settings.push('\n');
-            }
-        }
-    }
-    let user = if rustix::process::geteuid().is_root() { "user root\n" } else { "" };
-    Ok(format!("listener {port} 127.0.0.1\npersistence_location {}/\n{user}{settings}", state.display()))
 }
 
 /// Waits until `check` says yes, as long as the process lives.

@@ -20,7 +20,7 @@ impl<Token: Send + 'static> Gateway<Token> {
         item: u64,
         chain: Chain,
     ) {
-        if self.acked_chain(lane) != (item, chain) {
+        if self.link.acked(lane) != (item, chain) {
             let record = LocalRecord::Link(LinkRecord::Acked { lane, item, chain });
             self.append_local(turn, record, true);
         }

@@ -9,7 +9,7 @@ use tidegate_engine::{Engine, StateChange};
 use tidegate_log::{Append, CorruptRecord, Deadline, Machine, Record, TrimPolicy, Turn};
 use tidegate_model::codec;
 use tidegate_model::id::RunId;
-use tidegate_model::lane::{Chain, Lane, LaneRecord};
+use tidegate_model::lane::{Lane, LaneRecord};
 use tidegate_model::limits;
 use tidegate_model::reading::DeadLetter;
 use tidegate_model::time::{Stamp, Timestamp};
@@ -324,9 +324,5 @@ impl<Token> Gateway<Token> {
                 .collect(),
             downlink_cursor: self.link.cursor(),
         }
-    }
-
-    pub(super) fn acked_chain(&self, lane: Lane) -> (u64, Chain) {
-        self.link.acked(lane)
     }
 }
