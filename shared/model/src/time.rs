@@ -4,7 +4,8 @@
 //! never rewritten), and the engine's [`Timestamp`], which never goes back and never leaps.
 
 use core::fmt;
-use core::ops::{Add, Sub};
+use core::ops::{Add, RangeInclusive, Sub};
+use core::str::FromStr;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -85,6 +86,106 @@ impl fmt::Display for Timestamp {
         let (year, month, day, hour, minute, second, micros) = self.civil();
         write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", micros / 1_000)
     }
+}
+
+/// Why a text is not a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InvalidTime;
+
+impl fmt::Display for InvalidTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a time is written as RFC 3339 says: 2026-11-23T18:40:31.123Z, or with an offset, +02:00")
+    }
+}
+
+impl core::error::Error for InvalidTime {}
+
+/// RFC 3339. Digits of the second beyond the sixth are cut off; a leap second is not understood.
+impl FromStr for Timestamp {
+    type Err = InvalidTime;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTime> {
+        let mut rest = text.as_bytes();
+        let year = digits(&mut rest, 4, 0..=9_999)?;
+        expect(&mut rest, b"-")?;
+        let month = digits(&mut rest, 2, 1..=12)?;
+        expect(&mut rest, b"-")?;
+        let day = digits(&mut rest, 2, 1..=days_in(year, month))?;
+        expect(&mut rest, b"Tt ")?;
+        let hour = digits(&mut rest, 2, 0..=23)?;
+        expect(&mut rest, b":")?;
+        let minute = digits(&mut rest, 2, 0..=59)?;
+        expect(&mut rest, b":")?;
+        let second = digits(&mut rest, 2, 0..=59)?;
+        let micros = fraction(&mut rest)?;
+        let offset_minutes = offset(rest)?;
+        let minutes = (days_since_1970(year, month, day) * 24 + hour) * 60 + minute - offset_minutes;
+        Ok(Self((minutes * 60 + second) * 1_000_000 + micros))
+    }
+}
+
+/// Takes so many digits off the front.
+fn digits(rest: &mut &[u8], count: usize, range: RangeInclusive<i64>) -> Result<i64, InvalidTime> {
+    let (taken, left) = rest.split_at_checked(count).ok_or(InvalidTime)?;
+    *rest = left;
+    let mut value = 0;
+    for digit in taken {
+        value = value * 10 + i64::from(char::from(*digit).to_digit(10).ok_or(InvalidTime)?);
+    }
+    if range.contains(&value) { Ok(value) } else { Err(InvalidTime) }
+}
+
+/// Takes one of these off the front.
+fn expect(rest: &mut &[u8], any_of: &[u8]) -> Result<(), InvalidTime> {
+    let (first, left) = rest.split_first().ok_or(InvalidTime)?;
+    *rest = left;
+    if any_of.contains(first) { Ok(()) } else { Err(InvalidTime) }
+}
+
+/// The part of a second, in microseconds; 0 where there is none.
+fn fraction(rest: &mut &[u8]) -> Result<i64, InvalidTime> {
+    let Some(after) = rest.strip_prefix(b".") else { return Ok(0) };
+    let count = after.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if count == 0 {
+        return Err(InvalidTime);
+    }
+    let (taken, left) = after.split_at(count);
+    *rest = left;
+    let places = taken.iter().chain(&[b'0'; 6]).take(6);
+    Ok(places.fold(0, |micros, digit| micros * 10 + i64::from(digit - b'0')))
+}
+
+/// `Z` or `+hh:mm`, in minutes east; nothing may follow.
+fn offset(mut rest: &[u8]) -> Result<i64, InvalidTime> {
+    let east = match rest {
+        b"Z" | b"z" => return Ok(0),
+        [b'+', ..] => 1,
+        [b'-', ..] => -1,
+        _ => return Err(InvalidTime),
+    };
+    rest = &rest[1..];
+    let hours = digits(&mut rest, 2, 0..=23)?;
+    expect(&mut rest, b":")?;
+    let minutes = digits(&mut rest, 2, 0..=59)?;
+    if rest.is_empty() { Ok(east * (hours * 60 + minutes)) } else { Err(InvalidTime) }
+}
+
+fn days_in(year: i64, month: i64) -> i64 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Algorithm: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `days_from_civil`.
+fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
 impl Add<Duration> for Timestamp {
@@ -214,6 +315,51 @@ mod tests {
         check(-1, "1969-12-31T23:59:59.999Z");
         check(951_782_400_000_000, "2000-02-29T00:00:00.000Z");
         check(29_246_977_885_894_000, "2896-10-18T16:31:25.894Z");
+    }
+
+    #[test]
+    fn a_time_is_read_back_from_its_text() {
+        let check = |text: &str, micros: i64| assert_eq!(text.parse(), Ok(Timestamp::from_micros(micros)));
+        check("1970-01-01T00:00:00Z", 0);
+        check("1969-12-31T23:59:59.999Z", -1_000);
+        check("2000-02-29T00:00:00.000000999Z", 951_782_400_000_000);
+        check("2896-10-18t16:31:25.894z", 29_246_977_885_894_000);
+        check("2026-11-23 18:40:31.1234567+05:30", 1_795_439_431_123_456);
+        check("2026-11-23T10:40:31.5-02:30", 1_795_439_431_500_000);
+        check("0000-01-01T00:00:00Z", -62_167_219_200_000_000);
+        for day in (-1_000_000..3_000_000).step_by(997) {
+            let time = Timestamp::from_micros(day * 86_400_000_000 + 45_296_789_000);
+            let text = time.to_string();
+            // Years of more or fewer than four digits are not RFC 3339.
+            if text.len() == 24 && !text.starts_with('-') {
+                check(&text, time.as_micros());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_time_is_refused() {
+        for wrong in [
+            "",
+            "2026-11-23",
+            "2026-11-23T18:40:31",
+            "2026-11-23T18:40Z",
+            "2026-02-29T00:00:00Z",
+            "1900-02-29T00:00:00Z",
+            "2026-13-01T00:00:00Z",
+            "2026-00-01T00:00:00Z",
+            "2026-04-31T00:00:00Z",
+            "2026-11-23T24:00:00Z",
+            "2026-11-23T18:40:60Z",
+            "2026-11-23T18:40:31.Z",
+            "2026-11-23T18:40:31Z+",
+            "2026-11-23T18:40:31+0200",
+            "2026-11-23T18:40:31+24:00",
+            "+026-11-23T18:40:31Z",
+            "２０２６-11-23T18:40:31Z",
+        ] {
+            assert_eq!(wrong.parse::<Timestamp>(), Err(InvalidTime), "{wrong}");
+        }
     }
 
     #[test]
