@@ -135,6 +135,28 @@ pub const POLL_SECONDS_MAX: u64 = 60;
 /// Any duration a workflow can ask for: Temporal's cap of 100 years.
 pub const DURATION_SECONDS_MAX: u64 = 100 * 365 * 86_400;
 
+/// A gRPC message, unpacked: Temporal's 4 MiB. Larger: refused as out of range.
+pub const API_MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Headers of one request to the API. Larger: refused by the transport.
+pub const API_HEADER_BYTES_MAX: usize = 16 * 1024;
+/// Connections to the API at once. More wait in the system's queue until one closes.
+pub const API_CONNECTIONS_MAX: usize = 512;
+/// Requests under way on one connection to the API, waiting polls among them. More wait at the caller's.
+pub const API_STREAMS_MAX: u32 = 1_000;
+/// How long a connection to the API may be open before its first request. Longer: closed.
+pub const API_FIRST_REQUEST_SECONDS_MAX: u64 = 30;
+/// A connection to the API that is silent for this long is asked whether it is still there …
+pub const API_PING_SECONDS: u64 = 30;
+/// … and closed when it does not say so in this time.
+pub const API_PING_ANSWER_SECONDS_MAX: u64 = 20;
+/// How long requests under way may take when the API stops being served. Longer: cut off.
+pub const API_SHUTDOWN_SECONDS_MAX: u64 = 5;
+/// What a request without the key, or for an unknown method, waits for its answer; those of one connection wait one
+/// after the other.
+pub const API_REFUSAL_DELAY_MILLIS: u64 = 100;
+/// An API key. Shorter: refused where it is set.
+pub const API_KEY_BYTES_MIN: usize = 16;
+
 /// Groups of confirmations waiting to be published to sources. Full: the newest are left out, and the source, not told,
 /// sends again.
 pub const CONFIRMATIONS_WAITING_MAX: usize = 256;

@@ -1,0 +1,111 @@
+//! What is served: the roots of the cut.
+
+/// Services, each with the methods kept. A name that Temporal does not publish stops the generator.
+pub const SERVICES: &[(&str, &[&str])] = &[
+    (
+        "temporal.api.workflowservice.v1.WorkflowService",
+        &[
+            // The server and its namespaces.
+            "GetSystemInfo",
+            "GetClusterInfo",
+            "GetSearchAttributes",
+            "RegisterNamespace",
+            "DescribeNamespace",
+            "ListNamespaces",
+            "UpdateNamespace",
+            "DeprecateNamespace",
+            // Workers.
+            "PollWorkflowTaskQueue",
+            "RespondWorkflowTaskCompleted",
+            "RespondWorkflowTaskFailed",
+            "RespondQueryTaskCompleted",
+            "PollActivityTaskQueue",
+            "RespondActivityTaskCompleted",
+            "RespondActivityTaskCompletedById",
+            "RespondActivityTaskFailed",
+            "RespondActivityTaskFailedById",
+            "RespondActivityTaskCanceled",
+            "RespondActivityTaskCanceledById",
+            "RecordActivityTaskHeartbeat",
+            "RecordActivityTaskHeartbeatById",
+            "RecordWorkerHeartbeat",
+            "ShutdownWorker",
+            // Executions.
+            "StartWorkflowExecution",
+            "ExecuteMultiOperation",
+            "SignalWorkflowExecution",
+            "SignalWithStartWorkflowExecution",
+            "QueryWorkflow",
+            "UpdateWorkflowExecution",
+            "PollWorkflowExecutionUpdate",
+            "RequestCancelWorkflowExecution",
+            "TerminateWorkflowExecution",
+            "ResetWorkflowExecution",
+            "DeleteWorkflowExecution",
+            "DescribeWorkflowExecution",
+            "GetWorkflowExecutionHistory",
+            "GetWorkflowExecutionHistoryReverse",
+            // Visibility.
+            "ListWorkflowExecutions",
+            "ListOpenWorkflowExecutions",
+            "ListClosedWorkflowExecutions",
+            "ScanWorkflowExecutions",
+            "CountWorkflowExecutions",
+            // Task queues.
+            "DescribeTaskQueue",
+            "ListTaskQueuePartitions",
+            // Activities, steered by a person.
+            "PauseActivity",
+            "UnpauseActivity",
+            "ResetActivity",
+            "UpdateActivityOptions",
+            // Schedules.
+            "CreateSchedule",
+            "DescribeSchedule",
+            "UpdateSchedule",
+            "PatchSchedule",
+            "DeleteSchedule",
+            "ListSchedules",
+            "ListScheduleMatchingTimes",
+            "CountSchedules",
+            // Batches.
+            "StartBatchOperation",
+            "DescribeBatchOperation",
+            "ListBatchOperations",
+            "StopBatchOperation",
+        ],
+    ),
+    (
+        "temporal.api.operatorservice.v1.OperatorService",
+        &[
+            "AddSearchAttributes",
+            "RemoveSearchAttributes",
+            "ListSearchAttributes",
+            "DeleteNamespace",
+            "ListClusters",
+        ],
+    ),
+    ("grpc.health.v1.Health", &["Check", "Watch"]),
+];
+
+/// Messages that no method names, because they travel as `Any`.
+pub const MESSAGES: &[&str] = &[
+    "google.rpc.Status",
+    "temporal.api.update.v1.Request",
+    "temporal.api.update.v1.Acceptance",
+    "temporal.api.update.v1.Rejection",
+    "temporal.api.update.v1.Response",
+    "temporal.api.errordetails.v1.NotFoundFailure",
+    "temporal.api.errordetails.v1.WorkflowExecutionAlreadyStartedFailure",
+    "temporal.api.errordetails.v1.NamespaceNotActiveFailure",
+    "temporal.api.errordetails.v1.NamespaceInvalidStateFailure",
+    "temporal.api.errordetails.v1.NamespaceNotFoundFailure",
+    "temporal.api.errordetails.v1.NamespaceAlreadyExistsFailure",
+    "temporal.api.errordetails.v1.CancellationAlreadyRequestedFailure",
+    "temporal.api.errordetails.v1.QueryFailedFailure",
+    "temporal.api.errordetails.v1.PermissionDeniedFailure",
+    "temporal.api.errordetails.v1.ResourceExhaustedFailure",
+    "temporal.api.errordetails.v1.SystemWorkflowFailure",
+    "temporal.api.errordetails.v1.WorkflowNotReadyFailure",
+    "temporal.api.errordetails.v1.MultiOperationExecutionFailure",
+];

@@ -1,0 +1,4 @@
+//! The API as a caller sees it: a real listener, a real client, the engine in memory behind it.
+
+mod caller;
+mod door;
