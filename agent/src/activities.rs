@@ -50,8 +50,14 @@ mod tests {
             input: Vec::new(),
             header: Header::new(),
             attempt,
+            heartbeat_details: Vec::new(),
+            schedule_to_close_timeout: Duration::ZERO,
             start_to_close_timeout: Duration::from_secs(30),
+            heartbeat_timeout: Duration::ZERO,
+            retry_policy: tidegate_model::payload::RetryPolicy::default(),
+            priority: None,
             scheduled_time: Timestamp::EPOCH,
+            current_attempt_scheduled_time: Timestamp::EPOCH,
             started_time: Timestamp::EPOCH,
         })
     }

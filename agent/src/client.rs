@@ -276,7 +276,11 @@ mod tests {
         once(client.status());
         once(client.downlink(Vec::new()));
         once(client.begin_epoch(Epoch::from_u128(2)));
-        once(client.call(Request::ListWorkflowExecutions { limit: 1 }));
+        once(client.call(Request::DescribeWorkflowExecution {
+            namespace: "default".parse().expect("a namespace"),
+            workflow_id: "w".parse().expect("an id"),
+            run_id: None,
+        }));
         assert!(client.waiting.tickets.lock().expect("nobody panics with it").is_empty());
     }
     #[tokio::test]

@@ -9,7 +9,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tidegate_engine::{Refusal, Reply, Request, RunSummary};
+use tidegate_engine::{ListWorkflows, Refusal, Reply, Request, RunSummary};
 use tidegate_model::codec;
 use tidegate_model::id::{InvalidId, Namespace, RunId, WorkflowId};
 use tidegate_model::lane::{Lane, LaneRecord};
@@ -68,14 +68,26 @@ impl IntoResponse for Problem {
 impl From<ServiceError> for Problem {
     fn from(error: ServiceError) -> Self {
         let status = match &error {
-            ServiceError::Refused(Refusal::NotFound(_)) => StatusCode::NOT_FOUND,
-            ServiceError::Refused(Refusal::AlreadyStarted { .. }) => StatusCode::CONFLICT,
-            ServiceError::Refused(Refusal::InvalidArgument(_)) => StatusCode::BAD_REQUEST,
-            ServiceError::Refused(Refusal::ResourceExhausted { .. }) => StatusCode::TOO_MANY_REQUESTS,
+            ServiceError::Refused(refusal) => status_of(refusal),
             ServiceError::Stopped => StatusCode::SERVICE_UNAVAILABLE,
             ServiceError::History(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self { status, words: error.to_string() }
+    }
+}
+
+fn status_of(refusal: &Refusal) -> StatusCode {
+    match refusal {
+        Refusal::NotFound(_) | Refusal::NamespaceNotFound(_) => StatusCode::NOT_FOUND,
+        Refusal::AlreadyStarted { .. } | Refusal::AlreadyExists(_) | Refusal::NamespaceAlreadyExists(_) => {
+            StatusCode::CONFLICT
+        }
+        Refusal::InvalidArgument(_) | Refusal::QueryFailed { .. } => StatusCode::BAD_REQUEST,
+        Refusal::ResourceExhausted { .. } | Refusal::BusyWorkflow(_) => StatusCode::TOO_MANY_REQUESTS,
+        Refusal::FailedPrecondition(_) | Refusal::WorkflowNotReady(_) => StatusCode::PRECONDITION_FAILED,
+        Refusal::MultiOperation { refusal, .. } => status_of(refusal),
+        Refusal::Stale => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::Unimplemented(_) => StatusCode::NOT_IMPLEMENTED,
     }
 }
 
@@ -136,8 +148,14 @@ async fn list<Token: Send + 'static>(
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Vec<RunSummary>>, Problem> {
     let limit = query.limit.unwrap_or(limits::LIST_RUNS_DEFAULT);
-    let reply = control.client.call(Request::ListWorkflowExecutions { limit }).await?;
-    let Reply::Listed(runs) = reply else { return Err(unexpected(&reply)) };
+    let request = Request::ListWorkflowExecutions(ListWorkflows {
+        namespace: None,
+        query: String::new(),
+        page_size: limit,
+        page_token: None,
+    });
+    let reply = control.client.call(request).await?;
+    let Reply::Listed { runs, .. } = reply else { return Err(unexpected(&reply)) };
     Ok(Json(runs))
 }
 
@@ -157,8 +175,8 @@ async fn summary<Token: Send + 'static>(
         run_id: query.run.map(|run| run.parse::<RunId>()).transpose()?,
     };
     let reply = control.client.call(request).await?;
-    let Reply::Described(summary) = reply else { return Err(unexpected(&reply)) };
-    Ok(*summary)
+    let Reply::Described(described) = reply else { return Err(unexpected(&reply)) };
+    Ok(described.summary)
 }
 
 async fn describe<Token: Send + 'static>(

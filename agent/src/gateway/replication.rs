@@ -83,11 +83,7 @@ impl<Token: Send + 'static> Gateway<Token> {
         match reply {
             Some(Ok(Reply::Signaled { run_id, event_id, .. })) => SignalOutcome::Applied { run_id, event_id },
             Some(Err(Refusal::NotFound(reason))) => SignalOutcome::NotFound { reason },
-            Some(Err(
-                refusal @ (Refusal::AlreadyStarted { .. }
-                | Refusal::InvalidArgument(_)
-                | Refusal::ResourceExhausted { .. }),
-            )) => SignalOutcome::Refused { reason: refusal.to_string() },
+            Some(Err(refusal)) => SignalOutcome::Refused { reason: refusal.to_string() },
             Some(Ok(_)) | None => unreachable!("the engine answers a signal at once, and as a signal"),
         }
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tidegate_engine::StartWorkflow;
 use tidegate_model::id::{Namespace, TaskQueue, WorkflowId};
 use tidegate_model::limits::PIPELINE_NAME_BYTES_MAX;
-use tidegate_model::payload::{Failure, Header, Payload};
+use tidegate_model::payload::{Failure, Payload};
 use tidegate_model::reading::WindowSummary;
 
 use super::definition::Definition;
@@ -92,17 +92,15 @@ pub fn start_request(definition: &Definition, window: &WindowSummary) -> StartWo
     let input = PipelineInput { steps: definition.steps().to_vec(), window: window.clone() };
     let input = serde_json::to_vec(&input).expect("steps and window have a JSON form");
     StartWorkflow {
-        namespace: Namespace::new(NAMESPACE).expect("a namespace by its form"),
         request_id: format!("{workflow_id}/{}", window.first_reading),
-        workflow_id,
-        workflow_type: PIPELINE_WORKFLOW.to_owned(),
-        task_queue: TaskQueue::new(PIPELINE_QUEUE).expect("a task queue by its form"),
         input: vec![Payload::json(input)],
-        workflow_task_timeout: None,
         identity: "gateway".to_owned(),
-        header: Header::new(),
-        memo: Header::new(),
-        search_attributes: Header::new(),
+        ..StartWorkflow::new(
+            Namespace::new(NAMESPACE).expect("a namespace by its form"),
+            workflow_id,
+            PIPELINE_WORKFLOW.to_owned(),
+            TaskQueue::new(PIPELINE_QUEUE).expect("a task queue by its form"),
+        )
     }
 }
 

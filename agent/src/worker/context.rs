@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use tidegate_engine::ScheduleActivity;
 use tidegate_model::id::{RunId, TaskQueue, WorkflowId};
-use tidegate_model::payload::{Failure, Header, Payloads, RetryPolicy};
+use tidegate_model::payload::{Failure, Payloads, RetryPolicy};
 use tidegate_model::time::Timestamp;
 
 use super::state::Shared;
@@ -133,13 +133,10 @@ impl<A: Activity> ActivityCall<A> {
         let id = shared.begin_activity();
         match to_payloads(&self.input) {
             Ok(input) => shared.schedule_activity(ScheduleActivity {
-                activity_id: id.clone(),
-                activity_type: A::TYPE.to_owned(),
                 task_queue: self.task_queue,
                 input,
-                start_to_close_timeout: self.start_to_close,
                 retry_policy: self.retry,
-                header: Header::new(),
+                ..ScheduleActivity::new(id.clone(), A::TYPE, self.start_to_close)
             }),
             Err(reason) => {
                 shared.fail(format!("the input of activity {} has no JSON form: {reason}", A::TYPE))

@@ -132,11 +132,39 @@ pub(super) fn check_shadow(live: &[Command], replayed: &[Command]) -> Result<(),
 pub(super) fn is_command_event(event: &Event) -> bool {
     match event {
         Event::ActivityTaskScheduled(_)
+        | Event::ActivityTaskCancelRequested { .. }
+        | Event::MarkerRecorded { .. }
+        | Event::RequestCancelExternalWorkflowExecutionInitiated { .. }
+        | Event::SignalExternalWorkflowExecutionInitiated { .. }
+        | Event::StartChildWorkflowExecutionInitiated(_)
+        | Event::UpsertWorkflowSearchAttributes { .. }
+        | Event::WorkflowPropertiesModified { .. }
+        | Event::WorkflowExecutionUpdateAccepted { .. }
+        | Event::WorkflowExecutionUpdateCompleted { .. }
+        | Event::WorkflowExecutionCanceled { .. }
+        | Event::WorkflowExecutionContinuedAsNew(_)
         | Event::TimerStarted { .. }
         | Event::TimerCanceled { .. }
         | Event::WorkflowExecutionCompleted { .. }
         | Event::WorkflowExecutionFailed { .. } => true,
-        Event::WorkflowExecutionStarted(_)
+        Event::ActivityTaskCanceled { .. }
+        | Event::WorkflowExecutionCancelRequested { .. }
+        | Event::RequestCancelExternalWorkflowExecutionFailed { .. }
+        | Event::ExternalWorkflowExecutionCancelRequested { .. }
+        | Event::SignalExternalWorkflowExecutionFailed { .. }
+        | Event::ExternalWorkflowExecutionSignaled { .. }
+        | Event::StartChildWorkflowExecutionFailed { .. }
+        | Event::ChildWorkflowExecutionStarted { .. }
+        | Event::ChildWorkflowExecutionCompleted { .. }
+        | Event::ChildWorkflowExecutionFailed { .. }
+        | Event::ChildWorkflowExecutionCanceled { .. }
+        | Event::ChildWorkflowExecutionTimedOut { .. }
+        | Event::ChildWorkflowExecutionTerminated { .. }
+        | Event::WorkflowExecutionUpdateAdmitted { .. }
+        | Event::WorkflowExecutionOptionsUpdated { .. }
+        | Event::WorkflowExecutionTimedOut { .. }
+        | Event::WorkflowExecutionTerminated { .. }
+        | Event::WorkflowExecutionStarted(_)
         | Event::WorkflowTaskScheduled { .. }
         | Event::WorkflowTaskStarted { .. }
         | Event::WorkflowTaskCompleted { .. }
@@ -161,6 +189,16 @@ fn describe_command(command: &Command) -> String {
         Command::CancelTimer { timer_id } => format!("the end of timer {timer_id}"),
         Command::CompleteWorkflowExecution { result } => format!("completion with result {}", digest(result)),
         Command::FailWorkflowExecution { failure } => format!("failure {:?}", failure.message),
+        Command::RequestCancelActivityTask { .. }
+        | Command::CancelWorkflowExecution { .. }
+        | Command::RequestCancelExternalWorkflowExecution { .. }
+        | Command::RecordMarker { .. }
+        | Command::ContinueAsNewWorkflowExecution(_)
+        | Command::StartChildWorkflowExecution(_)
+        | Command::SignalExternalWorkflowExecution { .. }
+        | Command::UpsertWorkflowSearchAttributes { .. }
+        | Command::ProtocolMessage { .. }
+        | Command::ModifyWorkflowProperties { .. } => format!("{command:?}"),
     }
 }
 

@@ -3,7 +3,10 @@
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use tidegate_engine::{ActivityTask, HistoryPart, Refusal, Reply, Request, StickyAttributes, WorkflowTask};
+use tidegate_engine::{
+    ActivityTask, HistoryPart, Refusal, Reply, Request, StickyAttributes, WorkflowTask,
+    WorkflowTaskCompletion,
+};
 use tidegate_model::event::HistoryBatch;
 use tidegate_model::id::{Namespace, RunId, TaskQueue};
 use tidegate_model::limits;
@@ -226,6 +229,7 @@ async fn poll_workflow_tasks<S: WorkflowService>(
             namespace: shared.namespace.clone(),
             task_queue: queue.clone(),
             identity: shared.identity.clone(),
+            worker_instance_key: String::new(),
         };
         let Some((permit, reply)) = shared.poll(request, &slots).await else { break };
         if let Some(Reply::WorkflowTask(Some(task))) = reply {
@@ -252,6 +256,7 @@ async fn poll_activity_tasks<S: WorkflowService>(
             namespace: shared.namespace.clone(),
             task_queue: queue.clone(),
             identity: shared.identity.clone(),
+            worker_instance_key: String::new(),
         };
         let Some((permit, reply)) = shared.poll(request, &slots).await else { break };
         if let Some(Reply::ActivityTask(Some(task))) = reply {
@@ -302,16 +307,16 @@ impl<S: WorkflowService> Shared<S> {
             other => other,
         };
         let request = match answer {
-            Some(Answer::Commands(commands)) => Request::RespondWorkflowTaskCompleted {
-                token: task.token.clone(),
-                commands,
-                identity: self.identity.clone(),
-                sticky: self.sticky_queue.clone().map(|task_queue| StickyAttributes {
+            Some(Answer::Commands(commands)) => {
+                let sticky = self.sticky_queue.clone().map(|task_queue| StickyAttributes {
                     task_queue,
                     schedule_to_start_timeout: Duration::from_secs(limits::STICKY_SCHEDULE_TO_START_SECONDS),
-                }),
-                sdk_metadata: None,
-            },
+                });
+                Request::RespondWorkflowTaskCompleted(Box::new(WorkflowTaskCompletion {
+                    sticky,
+                    ..WorkflowTaskCompletion::new(task.token.clone(), commands, self.identity.clone())
+                }))
+            }
             Some(Answer::Fault(fault)) => {
                 tracing::error!(
                     workflow_id = %task.workflow_id,
@@ -381,8 +386,13 @@ impl<S: WorkflowService> Shared<S> {
         };
         let identity = self.identity.clone();
         let request = match outcome {
-            Ok(result) => Request::RespondActivityTaskCompleted { token, result, identity },
-            Err(failure) => Request::RespondActivityTaskFailed { token, failure, identity },
+            Ok(result) => Request::RespondActivityTaskCompleted { task: token.into(), result, identity },
+            Err(failure) => Request::RespondActivityTaskFailed {
+                task: token.into(),
+                failure,
+                last_heartbeat_details: None,
+                identity,
+            },
         };
         if let Err(error) = self.service.call(request).await {
             log_untaken(&error, "outcome of an activity was not taken");

@@ -189,7 +189,35 @@ impl Replay {
             Event::WorkflowExecutionSignaled { signal_name, input, .. } => {
                 self.cx.shared().deliver_signal(&signal_name, input)
             }
-            Event::WorkflowTaskScheduled { .. }
+            Event::ActivityTaskCancelRequested { .. }
+            | Event::MarkerRecorded { .. }
+            | Event::RequestCancelExternalWorkflowExecutionInitiated { .. }
+            | Event::SignalExternalWorkflowExecutionInitiated { .. }
+            | Event::StartChildWorkflowExecutionInitiated(_)
+            | Event::UpsertWorkflowSearchAttributes { .. }
+            | Event::WorkflowPropertiesModified { .. }
+            | Event::WorkflowExecutionUpdateAccepted { .. }
+            | Event::WorkflowExecutionUpdateCompleted { .. }
+            | Event::ActivityTaskCanceled { .. }
+            | Event::WorkflowExecutionCancelRequested { .. }
+            | Event::RequestCancelExternalWorkflowExecutionFailed { .. }
+            | Event::ExternalWorkflowExecutionCancelRequested { .. }
+            | Event::SignalExternalWorkflowExecutionFailed { .. }
+            | Event::ExternalWorkflowExecutionSignaled { .. }
+            | Event::StartChildWorkflowExecutionFailed { .. }
+            | Event::ChildWorkflowExecutionStarted { .. }
+            | Event::ChildWorkflowExecutionCompleted { .. }
+            | Event::ChildWorkflowExecutionFailed { .. }
+            | Event::ChildWorkflowExecutionCanceled { .. }
+            | Event::ChildWorkflowExecutionTimedOut { .. }
+            | Event::ChildWorkflowExecutionTerminated { .. }
+            | Event::WorkflowExecutionUpdateAdmitted { .. }
+            | Event::WorkflowExecutionOptionsUpdated { .. }
+            | Event::WorkflowExecutionCanceled { .. }
+            | Event::WorkflowExecutionContinuedAsNew(_)
+            | Event::WorkflowExecutionTimedOut { .. }
+            | Event::WorkflowExecutionTerminated { .. }
+            | Event::WorkflowTaskScheduled { .. }
             | Event::WorkflowTaskStarted { .. }
             | Event::WorkflowTaskCompleted { .. }
             | Event::WorkflowTaskTimedOut { .. }
@@ -317,6 +345,7 @@ fn wrapped(
             activity_type: activity.activity_type.clone(),
             activity_id: activity.id.clone(),
             retry_state,
+            identity: String::new(),
         },
         cause: Some(Box::new(cause)),
     }

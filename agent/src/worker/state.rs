@@ -156,7 +156,11 @@ impl Shared {
     pub(super) fn start_timer(&mut self, duration: Duration) -> String {
         self.last_timer += 1;
         let id = self.last_timer.to_string();
-        self.commands.push(Command::StartTimer { timer_id: id.clone(), start_to_fire_timeout: duration });
+        self.commands.push(Command::StartTimer {
+            timer_id: id.clone(),
+            start_to_fire_timeout: duration,
+            user_metadata: None,
+        });
         self.timers.insert(id.clone(), Slot::Waiting(None));
         id
     }

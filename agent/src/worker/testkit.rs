@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tidegate_engine::{
     ActivityTask, Command, Effect, Engine, HistoryPart, Input, Record, Refusal, Reply, Request,
-    StartWorkflow, Step, StickyAttributes, Ticket, WorkflowTask,
+    StartWorkflow, Step, StickyAttributes, Ticket, WorkflowTask, WorkflowTaskCompletion,
 };
 use tidegate_model::chance::Chance;
 use tidegate_model::event::{Event, HistoryBatch};
@@ -127,17 +127,15 @@ impl World {
     /// Starts a run.
     pub fn start<W: Workflow>(&mut self, id: &str, input: &impl Serialize) -> RunId {
         let start = StartWorkflow {
-            namespace: namespace(),
-            workflow_id: WorkflowId::new(id).expect("a test's id"),
-            workflow_type: W::TYPE.to_owned(),
-            task_queue: queue(),
             input: to_payloads(input).expect("inputs are JSON"),
-            workflow_task_timeout: None,
             identity: IDENTITY.to_owned(),
             request_id: format!("start {id}"),
-            header: Header::new(),
-            memo: Header::new(),
-            search_attributes: Header::new(),
+            ..StartWorkflow::new(
+                namespace(),
+                WorkflowId::new(id).expect("a test's id"),
+                W::TYPE.to_owned(),
+                queue(),
+            )
         };
         match self.call(Request::StartWorkflowExecution(start)) {
             Ok(Reply::Started { run_id, .. }) => run_id,
@@ -362,6 +360,7 @@ impl World {
                 namespace: namespace(),
                 task_queue: task_queue.clone(),
                 identity,
+                worker_instance_key: String::new(),
             };
             if let Some(Reply::WorkflowTask(Some(task))) = self.poll("workflow", task_queue, poll) {
                 return Some(*task);
@@ -402,18 +401,20 @@ impl World {
             task_queue: TaskQueue::new(STICKY).expect("a fixed name"),
             schedule_to_start_timeout: Duration::from_secs(10),
         });
-        self.call(Request::RespondWorkflowTaskCompleted {
-            token: task.token.clone(),
-            commands,
-            identity: IDENTITY.to_owned(),
+        self.call(Request::RespondWorkflowTaskCompleted(Box::new(WorkflowTaskCompletion {
             sticky,
-            sdk_metadata: None,
-        })
+            ..WorkflowTaskCompletion::new(task.token.clone(), commands, IDENTITY)
+        })))
     }
 
     fn poll_activity(&mut self) -> Option<ActivityTask> {
         let identity = IDENTITY.to_owned();
-        let poll = Request::PollActivityTaskQueue { namespace: namespace(), task_queue: queue(), identity };
+        let poll = Request::PollActivityTaskQueue {
+            namespace: namespace(),
+            task_queue: queue(),
+            identity,
+            worker_instance_key: String::new(),
+        };
         match self.poll("activity", queue(), poll) {
             Some(Reply::ActivityTask(task)) => task.map(|task| *task),
             Some(_) | None => None,
@@ -428,8 +429,13 @@ impl World {
         );
         let (token, identity) = (task.token.clone(), IDENTITY.to_owned());
         let respond = match outcome {
-            Ok(result) => Request::RespondActivityTaskCompleted { token, result, identity },
-            Err(failure) => Request::RespondActivityTaskFailed { token, failure, identity },
+            Ok(result) => Request::RespondActivityTaskCompleted { task: token.into(), result, identity },
+            Err(failure) => Request::RespondActivityTaskFailed {
+                task: token.into(),
+                failure,
+                last_heartbeat_details: None,
+                identity,
+            },
         };
         // It may come too late, which is for the engine to say.
         drop(self.call(respond));

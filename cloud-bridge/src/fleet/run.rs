@@ -51,6 +51,14 @@ pub(crate) enum RunStatus {
     Completed,
     /// Its workflow failed.
     Failed,
+    /// Its workflow ended as cancelled.
+    Canceled,
+    /// Somebody, or a limit, ended it.
+    Terminated,
+    /// It goes on in a new run.
+    ContinuedAsNew,
+    /// It took too long.
+    TimedOut,
 }
 
 impl Runs {
@@ -162,7 +170,39 @@ impl Run {
             Event::WorkflowExecutionFailed { failure, .. } => {
                 self.close(RunStatus::Failed, at, Some(failure.message.clone()));
             }
-            Event::WorkflowTaskScheduled { .. }
+            Event::WorkflowExecutionTimedOut { .. } => self.close(RunStatus::TimedOut, at, None),
+            Event::WorkflowExecutionCanceled { details, .. } => {
+                self.close(RunStatus::Canceled, at, summary(details));
+            }
+            Event::WorkflowExecutionTerminated { reason, .. } => {
+                self.close(RunStatus::Terminated, at, Some(reason.clone()));
+            }
+            Event::WorkflowExecutionContinuedAsNew(_) => self.close(RunStatus::ContinuedAsNew, at, None),
+            Event::ActivityTaskCancelRequested { .. }
+            | Event::MarkerRecorded { .. }
+            | Event::RequestCancelExternalWorkflowExecutionInitiated { .. }
+            | Event::SignalExternalWorkflowExecutionInitiated { .. }
+            | Event::StartChildWorkflowExecutionInitiated(_)
+            | Event::UpsertWorkflowSearchAttributes { .. }
+            | Event::WorkflowPropertiesModified { .. }
+            | Event::WorkflowExecutionUpdateAccepted { .. }
+            | Event::WorkflowExecutionUpdateCompleted { .. }
+            | Event::ActivityTaskCanceled { .. }
+            | Event::WorkflowExecutionCancelRequested { .. }
+            | Event::RequestCancelExternalWorkflowExecutionFailed { .. }
+            | Event::ExternalWorkflowExecutionCancelRequested { .. }
+            | Event::SignalExternalWorkflowExecutionFailed { .. }
+            | Event::ExternalWorkflowExecutionSignaled { .. }
+            | Event::StartChildWorkflowExecutionFailed { .. }
+            | Event::ChildWorkflowExecutionStarted { .. }
+            | Event::ChildWorkflowExecutionCompleted { .. }
+            | Event::ChildWorkflowExecutionFailed { .. }
+            | Event::ChildWorkflowExecutionCanceled { .. }
+            | Event::ChildWorkflowExecutionTimedOut { .. }
+            | Event::ChildWorkflowExecutionTerminated { .. }
+            | Event::WorkflowExecutionUpdateAdmitted { .. }
+            | Event::WorkflowExecutionOptionsUpdated { .. }
+            | Event::WorkflowTaskScheduled { .. }
             | Event::WorkflowTaskStarted { .. }
             | Event::WorkflowTaskCompleted { .. }
             | Event::WorkflowTaskTimedOut { .. }

@@ -221,6 +221,10 @@ pub(crate) fn run_view(device: &DeviceId, epoch: Epoch, run_id: RunId, run: &Run
         RunStatus::Running => "running",
         RunStatus::Completed => "completed",
         RunStatus::Failed => "failed",
+        RunStatus::Canceled => "canceled",
+        RunStatus::Terminated => "terminated",
+        RunStatus::ContinuedAsNew => "continued_as_new",
+        RunStatus::TimedOut => "timed_out",
     };
     RunView {
         device: device.clone(),

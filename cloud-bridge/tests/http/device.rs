@@ -99,26 +99,15 @@ impl Device {
     /// A run that starts and completes.
     pub(crate) fn write_run(&mut self) {
         let started = WorkflowExecutionStarted {
-            workflow_type: "pipeline".to_owned(),
-            task_queue: "pipelines".parse().expect("a task queue"),
             input: vec![Payload::json(r#"{"mean":91.5}"#)],
-            workflow_task_timeout: Duration::from_secs(10),
-            workflow_run_timeout: None,
-            workflow_execution_timeout: None,
-            first_execution_run_id: run_id(),
-            original_execution_run_id: run_id(),
-            continued_execution_run_id: None,
-            attempt: 1,
-            retry_policy: None,
             identity: "agent".to_owned(),
             request_id: "r".to_owned(),
-            header: BTreeMap::new(),
-            memo: BTreeMap::new(),
-            search_attributes: BTreeMap::new(),
+            ..WorkflowExecutionStarted::new("pipeline", "pipelines".parse().expect("a task queue"), run_id())
         };
         let completed = Event::WorkflowExecutionCompleted {
             result: vec![Payload::json(r#""escalated""#)],
             workflow_task_completed_event_id: 1,
+            new_execution_run_id: None,
         };
         for (first_event_id, event) in [(1, Event::WorkflowExecutionStarted(started)), (2, completed)] {
             self.write(&LaneRecord::History(HistoryBatch {

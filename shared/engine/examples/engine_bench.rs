@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use tidegate_engine::{
     ActivityTaskToken, Command, Effect, Engine, Input, Record, Reply, Request, ScheduleActivity,
-    StartWorkflow, Step, Ticket, WorkflowTaskToken,
+    StartWorkflow, Step, Ticket, WorkflowTaskCompletion, WorkflowTaskToken,
 };
 use tidegate_model::chance::Chance;
 use tidegate_model::codec;
 use tidegate_model::id::{BootId, Namespace, TaskQueue, WorkflowId};
-use tidegate_model::payload::{Header, Payload};
+use tidegate_model::payload::Payload;
 use tidegate_model::time::{ClockState, Stamp, Timestamp};
 
 const OPEN_RUNS: usize = 1_000;
@@ -91,7 +91,7 @@ impl Bench {
             let token = self.poll_activity();
             let result = vec![Payload::json("21.5")];
             self.ask(Request::RespondActivityTaskCompleted {
-                token,
+                task: token.into(),
                 result,
                 identity: String::from("bench"),
             });
@@ -119,7 +119,12 @@ impl Bench {
     fn poll_workflow(&mut self) -> WorkflowTaskToken {
         let (namespace, task_queue) = (namespace(), queue());
         let identity = String::from("bench");
-        let reply = self.ask(Request::PollWorkflowTaskQueue { namespace, task_queue, identity });
+        let reply = self.ask(Request::PollWorkflowTaskQueue {
+            namespace,
+            task_queue,
+            identity,
+            worker_instance_key: String::new(),
+        });
         let Reply::WorkflowTask(Some(task)) = reply else { unreachable!("every run has a task here") };
         task.token
     }
@@ -127,19 +132,19 @@ impl Bench {
     fn poll_activity(&mut self) -> ActivityTaskToken {
         let (namespace, task_queue) = (namespace(), queue());
         let identity = String::from("bench");
-        let reply = self.ask(Request::PollActivityTaskQueue { namespace, task_queue, identity });
+        let reply = self.ask(Request::PollActivityTaskQueue {
+            namespace,
+            task_queue,
+            identity,
+            worker_instance_key: String::new(),
+        });
         let Reply::ActivityTask(Some(task)) = reply else { unreachable!("every run has an activity here") };
         task.token
     }
 
     fn complete(&mut self, token: WorkflowTaskToken, command: Command) {
-        self.ask(Request::RespondWorkflowTaskCompleted {
-            token,
-            commands: vec![command],
-            identity: String::from("bench"),
-            sticky: None,
-            sdk_metadata: None,
-        });
+        let completion = WorkflowTaskCompletion::new(token, vec![command], "bench");
+        self.ask(Request::RespondWorkflowTaskCompleted(Box::new(completion)));
     }
 
     fn ask(&mut self, request: Request) -> Reply {
@@ -162,29 +167,22 @@ impl Bench {
 
 fn start(n: usize) -> StartWorkflow {
     StartWorkflow {
-        namespace: namespace(),
-        workflow_id: WorkflowId::new(format!("bench/{n}")).expect("a workflow id"),
-        workflow_type: String::from("bench"),
-        task_queue: queue(),
         input: vec![Payload::json(r#"{"source":"ward/bed-12","channel":"HR"}"#)],
-        workflow_task_timeout: None,
         identity: String::from("bench"),
         request_id: format!("request-{n}"),
-        header: Header::new(),
-        memo: Header::new(),
-        search_attributes: Header::new(),
+        ..StartWorkflow::new(
+            namespace(),
+            WorkflowId::new(format!("bench/{n}")).expect("a workflow id"),
+            String::from("bench"),
+            queue(),
+        )
     }
 }
 
 fn activity() -> ScheduleActivity {
     ScheduleActivity {
-        activity_id: String::from("1"),
-        activity_type: String::from("publish"),
-        task_queue: None,
         input: vec![Payload::json(r#"{"topic":"alarm/ward/bed-12"}"#)],
-        start_to_close_timeout: Duration::from_secs(30),
-        retry_policy: None,
-        header: Header::new(),
+        ..ScheduleActivity::new("1", "publish", Duration::from_secs(30))
     }
 }
 

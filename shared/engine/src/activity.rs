@@ -226,6 +226,8 @@ impl Draft<'_> {
             retry_policy,
             workflow_task_completed_event_id: self.completed_event_id,
             header: wanted.header,
+            priority: wanted.priority,
+            user_metadata: wanted.user_metadata,
         }))
     }
 }

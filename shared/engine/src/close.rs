@@ -98,6 +98,7 @@ impl Draft<'_> {
         Ok(Event::WorkflowExecutionCompleted {
             result,
             workflow_task_completed_event_id: self.completed_event_id,
+            new_execution_run_id: None,
         })
     }
 
@@ -110,6 +111,7 @@ impl Draft<'_> {
             failure,
             retry_state: RetryState::RetryPolicyNotSet,
             workflow_task_completed_event_id: self.completed_event_id,
+            new_execution_run_id: None,
         })
     }
 }
@@ -132,12 +134,14 @@ impl Engine {
                 cause: WorkflowTaskFailedCause::ForceCloseCommand,
                 failure: failure.clone(),
                 identity: String::new(),
+                reset: None,
             }
         });
         let failed = Event::WorkflowExecutionFailed {
             failure,
             retry_state: RetryState::InternalServerError,
             workflow_task_completed_event_id: 0,
+            new_execution_run_id: None,
         };
         self.write(step, run_id, given_up.into_iter().chain([failed]).collect());
     }

@@ -16,8 +16,8 @@ use crate::queue::{QueueKey, QueueKind};
 use crate::record::Record;
 use crate::request::{Refusal, Reply, Request, Ticket};
 use crate::run::Run;
+use crate::settings::Settings;
 use crate::signal::Signal;
-use crate::workflow_task::answer::Completion;
 
 /// What can make the engine move, besides a deadline.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,6 +70,7 @@ pub struct Step<'a> {
 /// All runs, queues and timers of a host.
 #[derive(Debug, Default)]
 pub struct Engine {
+    pub(crate) settings: Settings,
     runs: BTreeMap<RunId, Run>,
     /// The open run of each execution.
     current: BTreeMap<Namespace, BTreeMap<WorkflowId, RunId>>,
@@ -82,6 +83,12 @@ impl Engine {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same under these limits: they hold for what comes, not for what is there.
+    #[must_use]
+    pub fn with_settings(self, settings: Settings) -> Self {
+        Self { settings, ..self }
     }
 
     /// Decides on one input.
@@ -136,8 +143,10 @@ impl Engine {
         match record {
             Record::History(batch) => self.apply_history(batch),
             Record::State(change) => {
-                let run = self.runs.get_mut(&change.run_id()).expect("a change is of a run that is open");
-                run.apply_change(change, &mut self.index);
+                if let Some(run_id) = change.run_id() {
+                    let run = self.runs.get_mut(&run_id).expect("a change is of a run that is open");
+                    run.apply_change(change, &mut self.index);
+                }
             }
         }
     }
@@ -187,28 +196,51 @@ impl Engine {
                 };
                 self.signal(step, signal)
             }
-            Request::PollWorkflowTaskQueue { namespace, task_queue, identity } => {
+            Request::PollWorkflowTaskQueue { namespace, task_queue, identity, worker_instance_key: _ } => {
                 return self.poll(step, ticket, QueueKind::WorkflowTasks, namespace, task_queue, identity);
             }
-            Request::RespondWorkflowTaskCompleted { token, commands, identity, sticky, sdk_metadata } => self
-                .complete_workflow_task(step, Completion { token, commands, identity, sticky, sdk_metadata }),
+            Request::RespondWorkflowTaskCompleted(completion) => {
+                self.complete_workflow_task(step, *completion)
+            }
             Request::RespondWorkflowTaskFailed { token, cause, failure, identity } => {
                 self.take_workflow_task_failure(step, &token, cause, failure, identity)
             }
-            Request::PollActivityTaskQueue { namespace, task_queue, identity } => {
+            Request::PollActivityTaskQueue { namespace, task_queue, identity, worker_instance_key: _ } => {
                 return self.poll(step, ticket, QueueKind::ActivityTasks, namespace, task_queue, identity);
             }
-            Request::RespondActivityTaskCompleted { token, result, identity } => {
-                self.take_activity_result(step, &token, result, identity)
+            Request::RespondActivityTaskCompleted { task, result, identity } => {
+                self.take_activity_result(step, &task, result, identity)
             }
-            Request::RespondActivityTaskFailed { token, failure, identity } => {
-                self.take_activity_failure(step, &token, failure, identity)
+            Request::RespondActivityTaskFailed { task, failure, last_heartbeat_details: _, identity } => {
+                self.take_activity_failure(step, &task, failure, identity)
             }
             Request::ShutdownWorker { identity } => self.shut_down_worker(step, &identity),
             Request::DescribeWorkflowExecution { namespace, workflow_id, run_id } => {
                 self.describe(&namespace, &workflow_id, run_id)
             }
-            Request::ListWorkflowExecutions { limit } => Ok(self.list(limit)),
+            Request::ListWorkflowExecutions(list) => Ok(self.list(&list)),
+            Request::SignalWithStartWorkflowExecution(_) => Err(Refusal::Unimplemented("signal-with-start")),
+            Request::UpdateWithStartWorkflowExecution { .. } => {
+                Err(Refusal::Unimplemented("update-with-start"))
+            }
+            Request::RequestCancelWorkflowExecution(_) => Err(Refusal::Unimplemented("cancel")),
+            Request::TerminateWorkflowExecution(_) => Err(Refusal::Unimplemented("terminate")),
+            Request::DeleteWorkflowExecution { .. } => Err(Refusal::Unimplemented("delete")),
+            Request::ResetWorkflowExecution(_) => Err(Refusal::Unimplemented("reset")),
+            Request::QueryWorkflow(_) | Request::RespondQueryTaskCompleted { .. } => {
+                Err(Refusal::Unimplemented("query"))
+            }
+            Request::UpdateWorkflowExecution(_) | Request::PollWorkflowExecutionUpdate { .. } => {
+                Err(Refusal::Unimplemented("update"))
+            }
+            Request::WaitForHistory(_) => Err(Refusal::Unimplemented("waiting for history")),
+            Request::RespondActivityTaskCanceled { .. } => {
+                Err(Refusal::Unimplemented("cancellation of an activity"))
+            }
+            Request::RecordActivityTaskHeartbeat { .. } => Err(Refusal::Unimplemented("heartbeat")),
+            Request::ShutdownWorkerInstance { .. } => Err(Refusal::Unimplemented("shutdown of one worker")),
+            Request::CountWorkflowExecutions { .. } => Err(Refusal::Unimplemented("count")),
+            Request::DescribeTaskQueue { .. } => Err(Refusal::Unimplemented("describe of a task queue")),
         })
     }
 

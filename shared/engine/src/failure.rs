@@ -19,12 +19,13 @@ pub(crate) fn cut(failure: &Failure) -> Failure {
         kept.to_owned()
     };
     let info = match &failure.info {
-        FailureInfo::Application { kind, non_retryable, details: _, next_retry_delay } => {
+        FailureInfo::Application { kind, non_retryable, details: _, next_retry_delay, benign } => {
             FailureInfo::Application {
                 kind: keep(kind),
                 non_retryable: *non_retryable,
                 details: Vec::new(),
                 next_retry_delay: *next_retry_delay,
+                benign: *benign,
             }
         }
         FailureInfo::Timeout { timeout_type, last_heartbeat_details: _ } => {
@@ -37,11 +38,31 @@ pub(crate) fn cut(failure: &Failure) -> Failure {
             activity_type,
             activity_id,
             retry_state,
+            identity,
         } => FailureInfo::Activity {
             scheduled_event_id: *scheduled_event_id,
             started_event_id: *started_event_id,
             activity_type: keep(activity_type),
             activity_id: keep(activity_id),
+            retry_state: *retry_state,
+            identity: keep(identity),
+        },
+        FailureInfo::Canceled { details: _ } => FailureInfo::Canceled { details: Vec::new() },
+        FailureInfo::Terminated => FailureInfo::Terminated,
+        FailureInfo::ResetWorkflow { last_heartbeat_details: _ } => {
+            FailureInfo::ResetWorkflow { last_heartbeat_details: Vec::new() }
+        }
+        FailureInfo::ChildWorkflow {
+            child,
+            workflow_type,
+            initiated_event_id,
+            started_event_id,
+            retry_state,
+        } => FailureInfo::ChildWorkflow {
+            child: child.clone(),
+            workflow_type: keep(workflow_type),
+            initiated_event_id: *initiated_event_id,
+            started_event_id: *started_event_id,
             retry_state: *retry_state,
         },
     };

@@ -11,6 +11,8 @@
 mod request;
 mod command;
 mod record;
+mod service;
+mod settings;
 mod engine;
 mod run;
 mod start;
@@ -33,10 +35,9 @@ mod bounds;
 mod failure;
 mod snapshot;
 
-pub use command::{Command, ScheduleActivity};
+pub use command::{Command, ContinueAsNew, ScheduleActivity, StartChildWorkflow};
 pub use engine::{Effect, Engine, Input, Step};
 pub use record::{Record, StateChange};
-pub use request::{
-    ActivityTask, ActivityTaskToken, HistoryPart, Refusal, Reply, Request, RunStatus, RunSummary,
-    StartWorkflow, StickyAttributes, Ticket, WorkflowTask, WorkflowTaskToken,
-};
+pub use request::*;
+pub use service::{ServiceError, WorkflowService};
+pub use settings::Settings;

@@ -99,12 +99,24 @@ impl Plan {
             closes |= closing;
             let event = match command {
                 Command::ScheduleActivityTask(activity) => draft.schedule_activity(activity)?,
-                Command::StartTimer { timer_id, start_to_fire_timeout } => {
-                    draft.start_timer(timer_id, start_to_fire_timeout)?
+                Command::StartTimer { timer_id, start_to_fire_timeout, user_metadata } => {
+                    draft.start_timer(timer_id, start_to_fire_timeout, user_metadata)?
                 }
                 Command::CancelTimer { timer_id } => draft.cancel_timer(timer_id)?,
                 Command::CompleteWorkflowExecution { result } => draft.complete_run(result)?,
                 Command::FailWorkflowExecution { failure } => draft.fail_run(failure)?,
+                Command::RequestCancelActivityTask { .. }
+                | Command::CancelWorkflowExecution { .. }
+                | Command::RequestCancelExternalWorkflowExecution { .. }
+                | Command::RecordMarker { .. }
+                | Command::ContinueAsNewWorkflowExecution(_)
+                | Command::StartChildWorkflowExecution(_)
+                | Command::SignalExternalWorkflowExecution { .. }
+                | Command::UpsertWorkflowSearchAttributes { .. }
+                | Command::ProtocolMessage { .. }
+                | Command::ModifyWorkflowProperties { .. } => {
+                    return Err(BadCommand::new(cause, "the command is not supported"));
+                }
             };
             draft.push(cause, event)?;
         }
@@ -127,14 +139,47 @@ fn cause_of(command: &Command) -> WorkflowTaskFailedCause {
             WorkflowTaskFailedCause::BadCompleteWorkflowExecutionAttributes
         }
         Command::FailWorkflowExecution { .. } => WorkflowTaskFailedCause::BadFailWorkflowExecutionAttributes,
+        Command::RequestCancelActivityTask { .. } => {
+            WorkflowTaskFailedCause::BadRequestCancelActivityAttributes
+        }
+        Command::CancelWorkflowExecution { .. } => {
+            WorkflowTaskFailedCause::BadCancelWorkflowExecutionAttributes
+        }
+        Command::RequestCancelExternalWorkflowExecution { .. } => {
+            WorkflowTaskFailedCause::BadRequestCancelExternalWorkflowExecutionAttributes
+        }
+        Command::RecordMarker { .. } => WorkflowTaskFailedCause::BadRecordMarkerAttributes,
+        Command::ContinueAsNewWorkflowExecution(_) => WorkflowTaskFailedCause::BadContinueAsNewAttributes,
+        Command::StartChildWorkflowExecution(_) => WorkflowTaskFailedCause::BadStartChildExecutionAttributes,
+        Command::SignalExternalWorkflowExecution { .. } => {
+            WorkflowTaskFailedCause::BadSignalWorkflowExecutionAttributes
+        }
+        Command::UpsertWorkflowSearchAttributes { .. } => WorkflowTaskFailedCause::BadSearchAttributes,
+        Command::ProtocolMessage { .. } => WorkflowTaskFailedCause::BadUpdateWorkflowExecutionMessage,
+        Command::ModifyWorkflowProperties { .. } => {
+            WorkflowTaskFailedCause::BadModifyWorkflowPropertiesAttributes
+        }
     }
 }
 
 impl Command {
     fn closes(&self) -> bool {
         match self {
-            Self::CompleteWorkflowExecution { .. } | Self::FailWorkflowExecution { .. } => true,
-            Self::ScheduleActivityTask(_) | Self::StartTimer { .. } | Self::CancelTimer { .. } => false,
+            Self::CompleteWorkflowExecution { .. }
+            | Self::FailWorkflowExecution { .. }
+            | Self::CancelWorkflowExecution { .. }
+            | Self::ContinueAsNewWorkflowExecution(_) => true,
+            Self::ScheduleActivityTask(_)
+            | Self::RequestCancelActivityTask { .. }
+            | Self::StartTimer { .. }
+            | Self::CancelTimer { .. }
+            | Self::RequestCancelExternalWorkflowExecution { .. }
+            | Self::RecordMarker { .. }
+            | Self::StartChildWorkflowExecution(_)
+            | Self::SignalExternalWorkflowExecution { .. }
+            | Self::UpsertWorkflowSearchAttributes { .. }
+            | Self::ProtocolMessage { .. }
+            | Self::ModifyWorkflowProperties { .. } => false,
         }
     }
 }

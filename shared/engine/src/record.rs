@@ -87,9 +87,9 @@ pub enum StateChange {
 }
 
 impl StateChange {
-    /// The run it belongs to.
+    /// The run it belongs to; `None` where it belongs to none.
     #[must_use]
-    pub fn run_id(&self) -> RunId {
+    pub fn run_id(&self) -> Option<RunId> {
         match self {
             Self::TransientTaskStarted { run_id, .. }
             | Self::TransientTaskEnded { run_id, .. }
@@ -97,7 +97,7 @@ impl StateChange {
             | Self::StickyBound { run_id, .. }
             | Self::StickyReleased { run_id }
             | Self::ActivityStarted { run_id, .. }
-            | Self::ActivityRetried { run_id, .. } => *run_id,
+            | Self::ActivityRetried { run_id, .. } => Some(*run_id),
         }
     }
 }

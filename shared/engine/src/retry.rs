@@ -85,7 +85,10 @@ fn is_retryable(policy: &RetryPolicy, failure: &Failure) -> bool {
             TimeoutType::Heartbeat => !is_listed("TemporalTimeout:Heartbeat"),
             TimeoutType::ScheduleToStart | TimeoutType::ScheduleToClose => false,
         },
-        FailureInfo::Activity { .. } => true,
+        FailureInfo::Canceled { .. } | FailureInfo::Terminated => false,
+        FailureInfo::Activity { .. }
+        | FailureInfo::ChildWorkflow { .. }
+        | FailureInfo::ResetWorkflow { .. } => true,
     }
 }
 

@@ -9,6 +9,7 @@ use tidegate_model::id::{EventId, Namespace, RunId, TaskQueue, WorkflowId};
 use tidegate_model::limits::{
     HISTORY_BYTES_MAX, HISTORY_BYTES_SUGGEST, HISTORY_EVENTS_MAX, HISTORY_EVENTS_SUGGEST,
 };
+use tidegate_model::payload::Header;
 use tidegate_model::time::Timestamp;
 
 use crate::activity::Activities;
@@ -96,6 +97,20 @@ impl Run {
                 Event::WorkflowExecutionStarted(_) => {}
                 Event::WorkflowExecutionCompleted { .. } => self.status = RunStatus::Completed,
                 Event::WorkflowExecutionFailed { .. } => self.status = RunStatus::Failed,
+                Event::WorkflowExecutionTimedOut { .. } => self.status = RunStatus::TimedOut,
+                Event::WorkflowExecutionCanceled { .. } => self.status = RunStatus::Canceled,
+                Event::WorkflowExecutionTerminated { .. } => self.status = RunStatus::Terminated,
+                Event::WorkflowExecutionContinuedAsNew(_) => self.status = RunStatus::ContinuedAsNew,
+                // They say what was said; nothing of the run changes.
+                Event::MarkerRecorded { .. } => {}
+                Event::ActivityTaskCancelRequested { .. }
+                | Event::RequestCancelExternalWorkflowExecutionInitiated { .. }
+                | Event::SignalExternalWorkflowExecutionInitiated { .. }
+                | Event::StartChildWorkflowExecutionInitiated(_)
+                | Event::UpsertWorkflowSearchAttributes { .. }
+                | Event::WorkflowPropertiesModified { .. }
+                | Event::WorkflowExecutionUpdateAccepted { .. }
+                | Event::WorkflowExecutionUpdateCompleted { .. } => {}
                 Event::WorkflowTaskScheduled { task_queue, start_to_close_timeout, attempt } => {
                     self.workflow_task_scheduled(
                         id,
@@ -128,8 +143,23 @@ impl Run {
                 | Event::ActivityTaskCompleted { .. }
                 | Event::ActivityTaskFailed { .. }
                 | Event::ActivityTaskTimedOut { .. }
+                | Event::ActivityTaskCanceled { .. }
                 | Event::TimerFired { .. }
-                | Event::WorkflowExecutionSignaled { .. } => {
+                | Event::WorkflowExecutionSignaled { .. }
+                | Event::WorkflowExecutionCancelRequested { .. }
+                | Event::RequestCancelExternalWorkflowExecutionFailed { .. }
+                | Event::ExternalWorkflowExecutionCancelRequested { .. }
+                | Event::SignalExternalWorkflowExecutionFailed { .. }
+                | Event::ExternalWorkflowExecutionSignaled { .. }
+                | Event::StartChildWorkflowExecutionFailed { .. }
+                | Event::ChildWorkflowExecutionStarted { .. }
+                | Event::ChildWorkflowExecutionCompleted { .. }
+                | Event::ChildWorkflowExecutionFailed { .. }
+                | Event::ChildWorkflowExecutionCanceled { .. }
+                | Event::ChildWorkflowExecutionTimedOut { .. }
+                | Event::ChildWorkflowExecutionTerminated { .. }
+                | Event::WorkflowExecutionUpdateAdmitted { .. }
+                | Event::WorkflowExecutionOptionsUpdated { .. } => {
                     if !absorbed {
                         self.absorb(event, index);
                     }
@@ -192,6 +222,21 @@ impl Run {
             Event::WorkflowExecutionSignaled { request_id, .. } => self.signals.arrived(request_id),
             // Comes with the end of the attempt, which does the work.
             Event::ActivityTaskStarted { .. } => {}
+            Event::ActivityTaskCanceled { .. }
+            | Event::WorkflowExecutionCancelRequested { .. }
+            | Event::RequestCancelExternalWorkflowExecutionFailed { .. }
+            | Event::ExternalWorkflowExecutionCancelRequested { .. }
+            | Event::SignalExternalWorkflowExecutionFailed { .. }
+            | Event::ExternalWorkflowExecutionSignaled { .. }
+            | Event::StartChildWorkflowExecutionFailed { .. }
+            | Event::ChildWorkflowExecutionStarted { .. }
+            | Event::ChildWorkflowExecutionCompleted { .. }
+            | Event::ChildWorkflowExecutionFailed { .. }
+            | Event::ChildWorkflowExecutionCanceled { .. }
+            | Event::ChildWorkflowExecutionTimedOut { .. }
+            | Event::ChildWorkflowExecutionTerminated { .. }
+            | Event::WorkflowExecutionUpdateAdmitted { .. }
+            | Event::WorkflowExecutionOptionsUpdated { .. } => {}
             Event::WorkflowExecutionStarted(_)
             | Event::WorkflowExecutionCompleted { .. }
             | Event::WorkflowExecutionFailed { .. }
@@ -202,7 +247,20 @@ impl Run {
             | Event::WorkflowTaskFailed { .. }
             | Event::ActivityTaskScheduled(_)
             | Event::TimerStarted { .. }
-            | Event::TimerCanceled { .. } => {
+            | Event::TimerCanceled { .. }
+            | Event::ActivityTaskCancelRequested { .. }
+            | Event::WorkflowExecutionTimedOut { .. }
+            | Event::WorkflowExecutionCanceled { .. }
+            | Event::WorkflowExecutionTerminated { .. }
+            | Event::WorkflowExecutionContinuedAsNew(_)
+            | Event::MarkerRecorded { .. }
+            | Event::RequestCancelExternalWorkflowExecutionInitiated { .. }
+            | Event::SignalExternalWorkflowExecutionInitiated { .. }
+            | Event::StartChildWorkflowExecutionInitiated(_)
+            | Event::UpsertWorkflowSearchAttributes { .. }
+            | Event::WorkflowPropertiesModified { .. }
+            | Event::WorkflowExecutionUpdateAccepted { .. }
+            | Event::WorkflowExecutionUpdateCompleted { .. } => {
                 unreachable!("{} does not come from outside", event.type_name())
             }
         }
@@ -259,12 +317,19 @@ impl Run {
             task_queue: self.head.task_queue.clone(),
             status: self.status,
             start_time: self.head.start_time,
+            execution_time: self.head.start_time,
             close_time: (!self.is_open()).then_some(self.last_event_time),
             history_length: self.history_length(),
             history_size_bytes: self.history_bytes,
             pending_activities: count(self.activities.len()),
             pending_timers: count(self.timers.len()),
             workflow_task_attempt: self.workflow_tasks.current().map_or(0, |task| task.attempt()),
+            first_run_id: self.head.run_id,
+            parent: None,
+            root: None,
+            memo: Header::new(),
+            search_attributes: Header::new(),
+            state_transitions: 0,
         }
     }
 }

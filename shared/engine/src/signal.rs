@@ -64,7 +64,14 @@ impl Engine {
                 format!("run {run_id} has had {SIGNALS_PER_RUN_MAX} signals; that is SIGNALS_PER_RUN_MAX");
             return Err(Refusal::InvalidArgument(message));
         }
-        let signaled = Event::WorkflowExecutionSignaled { signal_name, input, identity, request_id, header };
+        let signaled = Event::WorkflowExecutionSignaled {
+            signal_name,
+            input,
+            identity,
+            request_id,
+            header,
+            external: None,
+        };
         let event_id = self.arrive(step, run_id, vec![signaled]);
         Ok(Reply::Signaled { run_id, event_id, fresh: true })
     }

@@ -1,7 +1,8 @@
 //! Starting a run: one open run for each workflow id, one run for each request id.
 
+use std::time::Duration;
+
 use tidegate_model::event::{Event, HistoryBatch, WorkflowExecutionStarted};
-use tidegate_model::limits::OPEN_RUNS_MAX;
 
 use crate::bounds;
 use crate::engine::{Engine, Step};
@@ -16,8 +17,8 @@ impl Engine {
         if let Some(reply) = self.already_started(&start) {
             return reply;
         }
-        if self.open_runs() >= OPEN_RUNS_MAX {
-            let message = format!("{OPEN_RUNS_MAX} runs are open");
+        if self.open_runs() >= self.settings.open_runs_max {
+            let message = format!("{} runs are open", self.settings.open_runs_max);
             return Err(Refusal::ResourceExhausted { limit: "OPEN_RUNS_MAX", message });
         }
         let run_id = step.chance.run_id(step.now);
@@ -32,18 +33,28 @@ impl Engine {
             task_queue: start.task_queue,
             input: start.input,
             workflow_task_timeout,
-            workflow_run_timeout: None,
-            workflow_execution_timeout: None,
+            workflow_run_timeout: start.workflow_run_timeout,
+            workflow_execution_timeout: start.workflow_execution_timeout,
+            workflow_execution_expiration_time: None,
             first_execution_run_id: run_id,
             original_execution_run_id: run_id,
             continued_execution_run_id: None,
+            initiator: None,
+            continued_failure: start.continued_failure,
+            last_completion_result: start.last_completion_result,
             attempt: 1,
-            retry_policy: None,
+            retry_policy: start.retry_policy,
+            cron_schedule: start.cron_schedule,
+            first_workflow_task_backoff: Duration::ZERO,
+            parent: None,
+            root: None,
             identity: start.identity,
             request_id: start.request_id,
             header: start.header,
             memo: start.memo,
             search_attributes: start.search_attributes,
+            priority: start.priority,
+            user_metadata: start.user_metadata,
         });
         let batch = HistoryBatch {
             namespace: start.namespace,

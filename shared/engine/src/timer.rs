@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tidegate_model::event::{Event, WorkflowTaskFailedCause};
+use tidegate_model::event::{Event, UserMetadata, WorkflowTaskFailedCause};
 use tidegate_model::id::EventId;
 use tidegate_model::limits::{DURATION_SECONDS_MAX, PENDING_TIMERS_MAX};
 use tidegate_model::time::Timestamp;
@@ -82,7 +82,12 @@ impl Timers {
 }
 
 impl Draft<'_> {
-    pub(crate) fn start_timer(&mut self, timer_id: String, wanted: Duration) -> Result<Event, BadCommand> {
+    pub(crate) fn start_timer(
+        &mut self,
+        timer_id: String,
+        wanted: Duration,
+        user_metadata: Option<Box<UserMetadata>>,
+    ) -> Result<Event, BadCommand> {
         let bad = |reason| BadCommand::new(WorkflowTaskFailedCause::BadStartTimerAttributes, reason);
         bounds::required_id("timer id", &timer_id).map_err(bad)?;
         if self.open_timer(&timer_id).is_some() {
@@ -99,6 +104,7 @@ impl Draft<'_> {
             timer_id,
             start_to_fire_timeout: wanted.min(Duration::from_secs(DURATION_SECONDS_MAX)),
             workflow_task_completed_event_id: self.completed_event_id,
+            user_metadata,
         })
     }
 

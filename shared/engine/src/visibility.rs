@@ -1,9 +1,11 @@
 //! Describe and list.
 
+use std::time::Duration;
+
 use tidegate_model::id::{Namespace, RunId, WorkflowId};
 
 use crate::engine::Engine;
-use crate::request::{Refusal, Reply, RunSummary};
+use crate::request::{ListWorkflows, Refusal, Reply, RunDescription, RunSummary};
 use crate::run::Run;
 
 impl Engine {
@@ -16,15 +18,15 @@ impl Engine {
         let open = self.open_summary(namespace, workflow_id, run_id);
         let summary = open.or_else(|| self.closed_summary(namespace, workflow_id, run_id).cloned());
         summary
-            .map(|summary| Reply::Described(Box::new(summary)))
+            .map(|summary| Reply::Described(Box::new(described(summary))))
             .ok_or_else(|| not_found(workflow_id, run_id))
     }
 
     /// Open runs first, then closed ones, the newest first in both: Temporal's order.
-    pub(crate) fn list(&self, limit: usize) -> Reply {
+    pub(crate) fn list(&self, list: &ListWorkflows) -> Reply {
         let open = self.open_newest_first().map(Run::summary);
         let closed = self.closed.newest_first().map(|closed| closed.summary.clone());
-        Reply::Listed(open.chain(closed).take(limit).collect())
+        Reply::Listed { runs: open.chain(closed).take(list.page_size).collect(), next: None }
     }
 
     /// The open run a caller means.
@@ -72,6 +74,24 @@ impl Engine {
         };
         let summary = &closed?.summary;
         (summary.namespace == *namespace && summary.workflow_id == *workflow_id).then_some(summary)
+    }
+}
+
+fn described(summary: RunSummary) -> RunDescription {
+    RunDescription {
+        summary,
+        workflow_execution_timeout: None,
+        workflow_run_timeout: None,
+        workflow_task_timeout: Duration::ZERO,
+        run_expiration_time: None,
+        execution_expiration_time: None,
+        cancel_requested: false,
+        start_request_id: String::new(),
+        user_metadata: None,
+        reset_run_id: None,
+        pending_activities: Vec::new(),
+        pending_children: Vec::new(),
+        pending_workflow_task: None,
     }
 }
 

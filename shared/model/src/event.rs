@@ -3,14 +3,26 @@
 //! Ids are dense per run, from 1, and given when events are flushed; a batch is what one transition flushed. Only the
 //! engine makes events; everyone else carries them.
 
+mod attributes;
+mod cause;
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use attributes::{
+    ActivityTaskScheduled, ContinueAsNewInitiator, ContinuedAsNew, Execution, ParentClosePolicy, Priority,
+    StartChildWorkflowInitiated, UpdateOutcome, UpdateRequest, UserMetadata, WorkflowExecutionStarted,
+    WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowParent,
+};
+pub use cause::{ExternalWorkflowFailedCause, StartChildFailedCause, WorkflowTaskFailedCause};
+
 use crate::id::{EventId, Namespace, RunId, TaskQueue, WorkflowId};
-use crate::payload::{Failure, Header, Payload, Payloads, RetryPolicy, RetryState, TimeoutType};
+use crate::payload::{Failure, Header, Payload, Payloads, RetryState, TimeoutType};
 use crate::time::{Stamp, Timestamp};
 
 /// Events of one run that one transition flushed together: the unit that is stored, replicated and never split.
@@ -64,6 +76,9 @@ pub enum Event {
         result: Payloads,
         /// The workflow task that said so.
         workflow_task_completed_event_id: EventId,
+        /// The run that follows it: a retry, or the next of a cron schedule.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        new_execution_run_id: Option<RunId>,
     },
     /// 3. The workflow function failed.
     WorkflowExecutionFailed {
@@ -71,8 +86,19 @@ pub enum Event {
         failure: Failure,
         /// Why it is not tried again.
         retry_state: RetryState,
-        /// The workflow task that said so.
+        /// The workflow task that said so; 0 when the engine did.
         workflow_task_completed_event_id: EventId,
+        /// The run that follows it: a retry, or the next of a cron schedule.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        new_execution_run_id: Option<RunId>,
+    },
+    /// 4. The run, or its chain, took too long.
+    WorkflowExecutionTimedOut {
+        /// Why it is not tried again, or that it is.
+        retry_state: RetryState,
+        /// The run that follows it: a retry, or the next of a cron schedule.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        new_execution_run_id: Option<RunId>,
     },
     /// 5. A worker is wanted.
     WorkflowTaskScheduled {
@@ -129,6 +155,9 @@ pub enum Event {
         failure: Failure,
         /// Who answered.
         identity: String,
+        /// Where the run was reset: the run that was left, and the one that goes on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reset: Option<Box<ResetRuns>>,
     },
     /// 10. The workflow asked for an activity.
     ActivityTaskScheduled(ActivityTaskScheduled),
@@ -180,6 +209,26 @@ pub enum Event {
         /// Why it is not tried again.
         retry_state: RetryState,
     },
+    /// 15. The workflow asked for the activity to be cancelled.
+    ActivityTaskCancelRequested {
+        /// The scheduling event.
+        scheduled_event_id: EventId,
+        /// The workflow task that asked.
+        workflow_task_completed_event_id: EventId,
+    },
+    /// 16. The activity was cancelled.
+    ActivityTaskCanceled {
+        /// What the activity says of it.
+        details: Payloads,
+        /// The event that asked for it.
+        latest_cancel_requested_event_id: EventId,
+        /// The scheduling event.
+        scheduled_event_id: EventId,
+        /// The starting event; 0 when no worker had it.
+        started_event_id: EventId,
+        /// Who says so.
+        identity: String,
+    },
     /// 17. The workflow asked for a timer.
     TimerStarted {
         /// The workflow's name for it, unique among the open ones.
@@ -188,6 +237,9 @@ pub enum Event {
         start_to_fire_timeout: Duration,
         /// The workflow task that asked.
         workflow_task_completed_event_id: EventId,
+        /// For a person.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user_metadata: Option<Box<UserMetadata>>,
     },
     /// 18. Its time came.
     TimerFired {
@@ -207,6 +259,78 @@ pub enum Event {
         /// Who said so.
         identity: String,
     },
+    /// 20. Somebody asked for the run to be cancelled.
+    WorkflowExecutionCancelRequested {
+        /// Why, in words.
+        cause: String,
+        /// Who asked.
+        identity: String,
+        /// The caller's idempotency key; empty for none.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        request_id: String,
+        /// The run that asked, where one did, and its initiating event.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        external: Option<Box<WorkflowParent>>,
+    },
+    /// 21. The workflow function ended as cancelled.
+    WorkflowExecutionCanceled {
+        /// What it says of it.
+        details: Payloads,
+        /// The workflow task that said so.
+        workflow_task_completed_event_id: EventId,
+    },
+    /// 22. The workflow asked for another execution to be cancelled.
+    RequestCancelExternalWorkflowExecutionInitiated {
+        /// The workflow task that asked.
+        workflow_task_completed_event_id: EventId,
+        /// Which one.
+        target: Box<Execution>,
+        /// The worker's own mark, handed back with the outcome.
+        control: String,
+        /// Only if it is a child of this run.
+        child_workflow_only: bool,
+        /// Why, in words.
+        reason: String,
+    },
+    /// 23. It could not be asked.
+    RequestCancelExternalWorkflowExecutionFailed {
+        /// Why not.
+        cause: ExternalWorkflowFailedCause,
+        /// Which one.
+        target: Box<Execution>,
+        /// The event that asked.
+        initiated_event_id: EventId,
+        /// The workflow task that asked.
+        workflow_task_completed_event_id: EventId,
+        /// The worker's own mark.
+        control: String,
+    },
+    /// 24. It has been asked.
+    ExternalWorkflowExecutionCancelRequested {
+        /// The event that asked.
+        initiated_event_id: EventId,
+        /// Which one.
+        target: Box<Execution>,
+    },
+    /// 25. The workflow recorded something of its own: a local activity's result, a side effect, a patch.
+    MarkerRecorded {
+        /// What kind; the SDKs' own names.
+        marker_name: String,
+        /// Whatever the SDK keeps there.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        details: BTreeMap<String, Payloads>,
+        /// The workflow task that said so.
+        workflow_task_completed_event_id: EventId,
+        /// The caller's context.
+        #[serde(default, skip_serializing_if = "Header::is_empty")]
+        header: Header,
+        /// How a local activity failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failure: Option<Failure>,
+        /// For a person.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user_metadata: Option<Box<UserMetadata>>,
+    },
     /// 26. A signal arrived.
     WorkflowExecutionSignaled {
         /// The signal's name.
@@ -222,7 +346,214 @@ pub enum Event {
         /// The caller's context.
         #[serde(default, skip_serializing_if = "Header::is_empty")]
         header: Header,
+        /// The run that sent it, where a workflow did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        external: Option<Box<Execution>>,
     },
+    /// 27. Somebody, or a limit, ended the run.
+    WorkflowExecutionTerminated {
+        /// Why, in words.
+        reason: String,
+        /// Whatever the caller attached.
+        details: Payloads,
+        /// Who.
+        identity: String,
+    },
+    /// 28. The workflow goes on in a new run.
+    WorkflowExecutionContinuedAsNew(Box<ContinuedAsNew>),
+    /// 29. The workflow asked for a child.
+    StartChildWorkflowExecutionInitiated(Box<StartChildWorkflowInitiated>),
+    /// 30. The child could not be started.
+    StartChildWorkflowExecutionFailed {
+        /// Why not.
+        cause: StartChildFailedCause,
+        /// Namespace of the child.
+        namespace: Namespace,
+        /// The child's workflow id.
+        workflow_id: WorkflowId,
+        /// Its workflow function.
+        workflow_type: String,
+        /// The event that asked.
+        initiated_event_id: EventId,
+        /// The workflow task that asked.
+        workflow_task_completed_event_id: EventId,
+        /// The worker's own mark.
+        control: String,
+    },
+    /// 31. The child runs.
+    ChildWorkflowExecutionStarted {
+        /// The child, with its run.
+        child: Box<Execution>,
+        /// Its workflow function.
+        workflow_type: String,
+        /// The event that asked.
+        initiated_event_id: EventId,
+        /// The caller's context.
+        #[serde(default, skip_serializing_if = "Header::is_empty")]
+        header: Header,
+    },
+    /// 32. The child returned.
+    ChildWorkflowExecutionCompleted {
+        /// What it returned.
+        result: Payloads,
+        /// The child, with the last run of its chain.
+        child: Box<Execution>,
+        /// Its workflow function.
+        workflow_type: String,
+        /// The event that asked for it.
+        initiated_event_id: EventId,
+        /// The event that said it runs.
+        started_event_id: EventId,
+    },
+    /// 33. The child failed.
+    ChildWorkflowExecutionFailed {
+        /// How.
+        failure: Failure,
+        /// Why it is not tried again.
+        retry_state: RetryState,
+        /// The child, with the last run of its chain.
+        child: Box<Execution>,
+        /// Its workflow function.
+        workflow_type: String,
+        /// The event that asked for it.
+        initiated_event_id: EventId,
+        /// The event that said it runs.
+        started_event_id: EventId,
+    },
+    /// 34. The child ended as cancelled.
+    ChildWorkflowExecutionCanceled {
+        /// What it says of it.
+        details: Payloads,
+        /// The child, with the last run of its chain.
+        child: Box<Execution>,
+        /// Its workflow function.
+        workflow_type: String,
+        /// The event that asked for it.
+        initiated_event_id: EventId,
+        /// The event that said it runs.
+        started_event_id: EventId,
+    },
+    /// 35. The child took too long.
+    ChildWorkflowExecutionTimedOut {
+        /// Why it is not tried again.
+        retry_state: RetryState,
+        /// The child, with the last run of its chain.
+        child: Box<Execution>,
+        /// Its workflow function.
+        workflow_type: String,
+        /// The event that asked for it.
+        initiated_event_id: EventId,
+        /// The event that said it runs.
+        started_event_id: EventId,
+    },
+    /// 36. The child was terminated.
+    ChildWorkflowExecutionTerminated {
+        /// The child, with the last run of its chain.
+        child: Box<Execution>,
+        /// Its workflow function.
+        workflow_type: String,
+        /// The event that asked for it.
+        initiated_event_id: EventId,
+        /// The event that said it runs.
+        started_event_id: EventId,
+    },
+    /// 37. The workflow asked for another execution to be signalled.
+    SignalExternalWorkflowExecutionInitiated {
+        /// The workflow task that asked.
+        workflow_task_completed_event_id: EventId,
+        /// Which one.
+        target: Box<Execution>,
+        /// The signal's name.
+        signal_name: String,
+        /// Its arguments.
+        input: Payloads,
+        /// The worker's own mark, handed back with the outcome.
+        control: String,
+        /// Only if it is a child of this run.
+        child_workflow_only: bool,
+        /// The caller's context.
+        #[serde(default, skip_serializing_if = "Header::is_empty")]
+        header: Header,
+    },
+    /// 38. It could not be signalled.
+    SignalExternalWorkflowExecutionFailed {
+        /// Why not.
+        cause: ExternalWorkflowFailedCause,
+        /// Which one.
+        target: Box<Execution>,
+        /// The event that asked.
+        initiated_event_id: EventId,
+        /// The workflow task that asked.
+        workflow_task_completed_event_id: EventId,
+        /// The worker's own mark.
+        control: String,
+    },
+    /// 39. It has been signalled.
+    ExternalWorkflowExecutionSignaled {
+        /// The event that asked.
+        initiated_event_id: EventId,
+        /// Which one.
+        target: Box<Execution>,
+        /// The worker's own mark.
+        control: String,
+    },
+    /// 40. The workflow changed what it is found by.
+    UpsertWorkflowSearchAttributes {
+        /// The workflow task that said so.
+        workflow_task_completed_event_id: EventId,
+        /// What changes; an empty value takes an attribute away.
+        search_attributes: Header,
+    },
+    /// 41. The workflow's validator let an update in.
+    WorkflowExecutionUpdateAccepted {
+        /// The update's id.
+        protocol_instance_id: String,
+        /// The message the request came in.
+        accepted_request_message_id: String,
+        /// The event the request was to be handled after.
+        accepted_request_sequencing_event_id: EventId,
+        /// The request itself; `None` where event 47 of this run holds it.
+        accepted_request: Option<Box<UpdateRequest>>,
+    },
+    /// 43. An update was carried out, or failed.
+    WorkflowExecutionUpdateCompleted {
+        /// The update's id.
+        update_id: String,
+        /// Who asked for it.
+        identity: String,
+        /// What came of it.
+        outcome: UpdateOutcome,
+        /// The event that accepted it.
+        accepted_event_id: EventId,
+    },
+    /// 46. The workflow changed its memo.
+    WorkflowPropertiesModified {
+        /// The workflow task that said so.
+        workflow_task_completed_event_id: EventId,
+        /// What changes; an empty value takes an entry away.
+        upserted_memo: Header,
+    },
+    /// 47. An update was carried over by a reset: it is asked anew.
+    WorkflowExecutionUpdateAdmitted {
+        /// The request.
+        request: Box<UpdateRequest>,
+    },
+    /// 55. Somebody who wanted to start the execution was content with this run.
+    WorkflowExecutionOptionsUpdated {
+        /// The key of that request: it starts nothing when it is repeated.
+        attached_request_id: String,
+        /// Who asked.
+        identity: String,
+    },
+}
+
+/// Where a run was reset.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ResetRuns {
+    /// The run that was left.
+    pub base_run_id: RunId,
+    /// The run that goes on.
+    pub new_run_id: RunId,
 }
 
 impl Event {
@@ -256,111 +587,45 @@ impl Event {
             Self::TimerStarted { .. } => (17, "TimerStarted"),
             Self::TimerFired { .. } => (18, "TimerFired"),
             Self::TimerCanceled { .. } => (19, "TimerCanceled"),
+            Self::WorkflowExecutionTimedOut { .. } => (4, "WorkflowExecutionTimedOut"),
+            Self::ActivityTaskCancelRequested { .. } => (15, "ActivityTaskCancelRequested"),
+            Self::ActivityTaskCanceled { .. } => (16, "ActivityTaskCanceled"),
+            Self::WorkflowExecutionCancelRequested { .. } => (20, "WorkflowExecutionCancelRequested"),
+            Self::WorkflowExecutionCanceled { .. } => (21, "WorkflowExecutionCanceled"),
+            Self::RequestCancelExternalWorkflowExecutionInitiated { .. } => {
+                (22, "RequestCancelExternalWorkflowExecutionInitiated")
+            }
+            Self::RequestCancelExternalWorkflowExecutionFailed { .. } => {
+                (23, "RequestCancelExternalWorkflowExecutionFailed")
+            }
+            Self::ExternalWorkflowExecutionCancelRequested { .. } => {
+                (24, "ExternalWorkflowExecutionCancelRequested")
+            }
+            Self::MarkerRecorded { .. } => (25, "MarkerRecorded"),
             Self::WorkflowExecutionSignaled { .. } => (26, "WorkflowExecutionSignaled"),
+            Self::WorkflowExecutionTerminated { .. } => (27, "WorkflowExecutionTerminated"),
+            Self::WorkflowExecutionContinuedAsNew(_) => (28, "WorkflowExecutionContinuedAsNew"),
+            Self::StartChildWorkflowExecutionInitiated(_) => (29, "StartChildWorkflowExecutionInitiated"),
+            Self::StartChildWorkflowExecutionFailed { .. } => (30, "StartChildWorkflowExecutionFailed"),
+            Self::ChildWorkflowExecutionStarted { .. } => (31, "ChildWorkflowExecutionStarted"),
+            Self::ChildWorkflowExecutionCompleted { .. } => (32, "ChildWorkflowExecutionCompleted"),
+            Self::ChildWorkflowExecutionFailed { .. } => (33, "ChildWorkflowExecutionFailed"),
+            Self::ChildWorkflowExecutionCanceled { .. } => (34, "ChildWorkflowExecutionCanceled"),
+            Self::ChildWorkflowExecutionTimedOut { .. } => (35, "ChildWorkflowExecutionTimedOut"),
+            Self::ChildWorkflowExecutionTerminated { .. } => (36, "ChildWorkflowExecutionTerminated"),
+            Self::SignalExternalWorkflowExecutionInitiated { .. } => {
+                (37, "SignalExternalWorkflowExecutionInitiated")
+            }
+            Self::SignalExternalWorkflowExecutionFailed { .. } => {
+                (38, "SignalExternalWorkflowExecutionFailed")
+            }
+            Self::ExternalWorkflowExecutionSignaled { .. } => (39, "ExternalWorkflowExecutionSignaled"),
+            Self::UpsertWorkflowSearchAttributes { .. } => (40, "UpsertWorkflowSearchAttributes"),
+            Self::WorkflowExecutionUpdateAccepted { .. } => (41, "WorkflowExecutionUpdateAccepted"),
+            Self::WorkflowExecutionUpdateCompleted { .. } => (43, "WorkflowExecutionUpdateCompleted"),
+            Self::WorkflowPropertiesModified { .. } => (46, "WorkflowPropertiesModified"),
+            Self::WorkflowExecutionUpdateAdmitted { .. } => (47, "WorkflowExecutionUpdateAdmitted"),
+            Self::WorkflowExecutionOptionsUpdated { .. } => (55, "WorkflowExecutionOptionsUpdated"),
         }
     }
-}
-
-/// Attributes of event 1.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct WorkflowExecutionStarted {
-    /// Which workflow function.
-    pub workflow_type: String,
-    /// Where its workers poll.
-    pub task_queue: TaskQueue,
-    /// Its arguments.
-    pub input: Payloads,
-    /// How long one workflow task may take.
-    pub workflow_task_timeout: Duration,
-    /// How long the run may take; `None` is no limit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workflow_run_timeout: Option<Duration>,
-    /// How long all runs of the chain may take; `None` is no limit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workflow_execution_timeout: Option<Duration>,
-    /// First run of the chain this one belongs to.
-    pub first_execution_run_id: RunId,
-    /// The run id this run began with; SDKs seed their randomness with it.
-    pub original_execution_run_id: RunId,
-    /// The run this one continues.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub continued_execution_run_id: Option<RunId>,
-    /// Which attempt of a retried workflow, from 1.
-    pub attempt: u32,
-    /// How a failed run is tried again; `None` is not at all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retry_policy: Option<RetryPolicy>,
-    /// Who started it.
-    pub identity: String,
-    /// The caller's idempotency key: the same one starts one run.
-    pub request_id: String,
-    /// The caller's context.
-    #[serde(default, skip_serializing_if = "Header::is_empty")]
-    pub header: Header,
-    /// What the caller wants remembered.
-    #[serde(default, skip_serializing_if = "Header::is_empty")]
-    pub memo: Header,
-    /// What the caller wants to be found by.
-    #[serde(default, skip_serializing_if = "Header::is_empty")]
-    pub search_attributes: Header,
-}
-
-/// Attributes of event 10. Time-outs and retry policy are as the engine completed them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ActivityTaskScheduled {
-    /// The workflow's name for it, unique among the open ones.
-    pub activity_id: String,
-    /// Which activity function.
-    pub activity_type: String,
-    /// Where its workers poll.
-    pub task_queue: TaskQueue,
-    /// Its arguments.
-    pub input: Payloads,
-    /// How long all attempts together may take.
-    pub schedule_to_close_timeout: Option<Duration>,
-    /// How long it may wait for a worker.
-    pub schedule_to_start_timeout: Option<Duration>,
-    /// How long an attempt may take.
-    pub start_to_close_timeout: Option<Duration>,
-    /// How long an attempt may stay silent.
-    pub heartbeat_timeout: Option<Duration>,
-    /// How it is tried again. The server fills in its defaults, so there always is one.
-    pub retry_policy: RetryPolicy,
-    /// The workflow task that asked.
-    pub workflow_task_completed_event_id: EventId,
-    /// The caller's context.
-    #[serde(default, skip_serializing_if = "Header::is_empty")]
-    pub header: Header,
-}
-
-/// Temporal's `WorkflowTaskFailedCause`, those the engine or a worker can give so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WorkflowTaskFailedCause {
-    /// A closing command while events were waiting.
-    UnhandledCommand,
-    /// An activity command that says too little or too much.
-    BadScheduleActivityAttributes,
-    /// A timer command that says too little or too much.
-    BadStartTimerAttributes,
-    /// Cancelling a timer that is not there.
-    BadCancelTimerAttributes,
-    /// A complete command with a result that is too large.
-    BadCompleteWorkflowExecutionAttributes,
-    /// A fail command without a failure.
-    BadFailWorkflowExecutionAttributes,
-    /// A second timer of the same name.
-    StartTimerDuplicateId,
-    /// A second activity of the same name.
-    ScheduleActivityDuplicateId,
-    /// The worker's own failure: a panic in workflow code.
-    WorkflowWorkerUnhandledFailure,
-    /// The code no longer matches the history.
-    NonDeterministicError,
-    /// Too many events waited; the task was failed to make room.
-    ForceCloseCommand,
-    /// The run has as many activities open as it may.
-    PendingActivitiesLimitExceeded,
-    /// The run has as many timers open as it may.
-    PendingTimersLimitExceeded,
 }

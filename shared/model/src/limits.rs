@@ -93,6 +93,20 @@ pub const STICKY_HISTORY_BYTES_MAX: usize = 1024 * 1024;
 pub const PENDING_ACTIVITIES_MAX: usize = 2_000;
 /// Timers a run has open.
 pub const PENDING_TIMERS_MAX: usize = 2_000;
+/// Children a run has open: Temporal's default. More: the workflow task fails.
+pub const PENDING_CHILDREN_MAX: usize = 2_000;
+/// Signals to others a run has on their way: Temporal's default. More: the workflow task fails.
+pub const PENDING_SIGNALS_MAX: usize = 2_000;
+/// Cancels of others a run has on their way: Temporal's default. More: the workflow task fails.
+pub const PENDING_CANCEL_REQUESTS_MAX: usize = 2_000;
+/// Updates of a run under way at once: Temporal's default. More: refused with "resource exhausted".
+pub const UPDATES_IN_FLIGHT_MAX: usize = 10;
+/// Updates of a run altogether: Temporal's default. More: refused with "failed precondition".
+pub const UPDATES_PER_RUN_MAX: usize = 2_000;
+/// Queries that wait for a run's workflow task (Temporal: 1). More: refused with "resource exhausted".
+pub const BUFFERED_QUERIES_MAX: usize = 16;
+/// How long closed runs are remembered where their namespace says nothing of it: three days.
+pub const RETENTION_SECONDS: u64 = 3 * 86_400;
 /// Workflow runs a worker keeps warm, so that a task brings only new events. More: the one idle longest goes, and
 /// comes back by replay.
 pub const CACHED_RUNS_MAX: usize = 1_000;

@@ -74,6 +74,7 @@ impl Failure {
                 non_retryable,
                 details: Vec::new(),
                 next_retry_delay: None,
+                benign: false,
             },
         )
     }
@@ -182,6 +183,9 @@ pub enum FailureInfo {
         /// Overrides the policy's back-off for the next attempt.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next_retry_delay: Option<Duration>,
+        /// Expected in the course of business: logged lower, counted apart.
+        #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+        benign: bool,
     },
     /// A time-out fired.
     Timeout {
@@ -196,6 +200,33 @@ pub enum FailureInfo {
         /// Never retry.
         non_retryable: bool,
     },
+    /// Ended because somebody asked for it.
+    Canceled {
+        /// Whatever the code attached.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        details: Payloads,
+    },
+    /// Ended by somebody else.
+    Terminated,
+    /// The workflow was reset while this was under way.
+    ResetWorkflow {
+        /// The last progress the attempt reported.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        last_heartbeat_details: Payloads,
+    },
+    /// Wraps what a child failed with, as its parent sees it.
+    ChildWorkflow {
+        /// The child, with its run.
+        child: Box<crate::event::Execution>,
+        /// Its workflow function.
+        workflow_type: String,
+        /// The event that asked for it.
+        initiated_event_id: u64,
+        /// The event that said it runs.
+        started_event_id: u64,
+        /// Why it was not tried again.
+        retry_state: RetryState,
+    },
     /// Wraps what an activity failed with, as a workflow sees it.
     Activity {
         /// The event that scheduled it.
@@ -208,6 +239,9 @@ pub enum FailureInfo {
         activity_id: String,
         /// Why it was not tried again.
         retry_state: RetryState,
+        /// Who had it.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        identity: String,
     },
 }
 

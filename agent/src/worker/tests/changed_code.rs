@@ -85,8 +85,8 @@ fn check<R: Release>(expected: &str) {
         workflow_id: WorkflowId::new("a").expect("an id"),
         run_id: None,
     };
-    let Ok(Reply::Described(summary)) = changed.call(describe) else { panic!("the run is known") };
-    assert_eq!(summary.status, RunStatus::Running, "the run is blocked, not failed");
+    let Ok(Reply::Described(described)) = changed.call(describe) else { panic!("the run is known") };
+    assert_eq!(described.summary.status, RunStatus::Running, "the run is blocked, not failed");
 
     let mut mended = self::world::<Original>(changed);
     mended.run(run, 60 * MINUTE);

@@ -9,7 +9,7 @@ use tidegate_engine::{Effect, Engine, Input, Record, Refusal, Reply, Request, St
 use tidegate_model::chance::Chance;
 use tidegate_model::event::{Event, HistoryBatch};
 use tidegate_model::id::{BootId, Namespace, RunId, TaskQueue, WorkflowId};
-use tidegate_model::payload::{Failure, Header, Payload, RetryPolicy};
+use tidegate_model::payload::{Failure, Payload, RetryPolicy};
 use tidegate_model::time::{ClockState, Stamp, Timestamp};
 use tokio::sync::{Notify, oneshot};
 
@@ -98,17 +98,15 @@ impl Service {
 
     async fn start<W: Workflow>(&self, id: &str, input: &str) -> RunId {
         let start = StartWorkflow {
-            namespace: namespace(),
-            workflow_id: WorkflowId::new(id).expect("an id"),
-            workflow_type: W::TYPE.to_owned(),
-            task_queue: queue(),
             input: vec![Payload::json(input)],
-            workflow_task_timeout: None,
             identity: "test".to_owned(),
             request_id: id.to_owned(),
-            header: Header::new(),
-            memo: Header::new(),
-            search_attributes: Header::new(),
+            ..StartWorkflow::new(
+                namespace(),
+                WorkflowId::new(id).expect("an id"),
+                W::TYPE.to_owned(),
+                queue(),
+            )
         };
         match self.call(Request::StartWorkflowExecution(start)).await {
             Ok(Reply::Started { run_id, .. }) => run_id,

@@ -430,27 +430,15 @@ impl World {
 
 fn history(run: RunId, from: u64, to: u64, ends: bool) -> HistoryBatch {
     let event = |id: u64| match id {
-        1 => Event::WorkflowExecutionStarted(WorkflowExecutionStarted {
-            workflow_type: "pipeline".to_owned(),
-            task_queue: "pipelines".parse().expect("a task queue"),
-            input: Vec::new(),
-            workflow_task_timeout: Duration::from_secs(10),
-            workflow_run_timeout: None,
-            workflow_execution_timeout: None,
-            first_execution_run_id: run,
-            original_execution_run_id: run,
-            continued_execution_run_id: None,
-            attempt: 1,
-            retry_policy: None,
-            identity: String::new(),
-            request_id: String::new(),
-            header: BTreeMap::new(),
-            memo: BTreeMap::new(),
-            search_attributes: BTreeMap::new(),
-        }),
+        1 => Event::WorkflowExecutionStarted(WorkflowExecutionStarted::new(
+            "pipeline",
+            "pipelines".parse().expect("a task queue"),
+            run,
+        )),
         id if id == to && ends => Event::WorkflowExecutionCompleted {
             result: vec![Payload::json("42")],
             workflow_task_completed_event_id: 1,
+            new_execution_run_id: None,
         },
         _ => Event::TimerFired { timer_id: "t".to_owned(), started_event_id: 1 },
     };

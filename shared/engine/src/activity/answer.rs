@@ -5,19 +5,19 @@ use tidegate_model::payload::{Failure, FailureInfo, Payloads};
 use super::AttemptState;
 use crate::bounds;
 use crate::engine::{Engine, Step};
-use crate::request::{ActivityTaskToken, Refusal, Reply};
+use crate::request::{ActivityRef, ActivityTaskToken, Refusal, Reply};
 
 impl Engine {
     pub(crate) fn take_activity_result(
         &mut self,
         step: &mut Step<'_>,
-        token: &ActivityTaskToken,
+        task: &ActivityRef,
         result: Payloads,
         identity: String,
     ) -> Result<Reply, Refusal> {
         bounds::id("identity", &identity)?;
-        self.check_started(token)?;
-        let ActivityTaskToken { run_id, scheduled_event_id, attempt: _ } = *token;
+        let token = self.attempt_meant(task)?;
+        let ActivityTaskToken { run_id, scheduled_event_id, attempt: _ } = token;
         let events = match bounds::payloads("activity result", &result) {
             Ok(()) => self.complete_activity(run_id, scheduled_event_id, result, identity),
             // The worker has done its work and cannot do better: the workflow must learn of it, not the worker.
@@ -34,15 +34,26 @@ impl Engine {
     pub(crate) fn take_activity_failure(
         &mut self,
         step: &mut Step<'_>,
-        token: &ActivityTaskToken,
+        task: &ActivityRef,
         failure: Failure,
         identity: String,
     ) -> Result<Reply, Refusal> {
         bounds::id("identity", &identity)?;
-        self.check_started(token)?;
+        let token = self.attempt_meant(task)?;
         let events = self.fail_activity(step, token.run_id, token.scheduled_event_id, failure, identity);
         self.arrive(step, token.run_id, events);
         Ok(Reply::Done)
+    }
+
+    /// The attempt that an answer is about.
+    fn attempt_meant(&self, task: &ActivityRef) -> Result<ActivityTaskToken, Refusal> {
+        match task {
+            ActivityRef::Token(token) => {
+                self.check_started(token)?;
+                Ok(token.clone())
+            }
+            ActivityRef::Id { .. } => Err(Refusal::Unimplemented("completion by id")),
+        }
     }
 
     /// Whether this very attempt is out.

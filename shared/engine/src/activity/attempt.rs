@@ -42,7 +42,13 @@ impl Engine {
             input: scheduled.input.clone(),
             header: scheduled.header.clone(),
             attempt: activity.attempt,
+            heartbeat_details: Payloads::new(),
+            schedule_to_close_timeout: scheduled.schedule_to_close_timeout.unwrap_or_default(),
             start_to_close_timeout: activity.start_to_close_timeout(),
+            heartbeat_timeout: scheduled.heartbeat_timeout.unwrap_or_default(),
+            retry_policy: scheduled.retry_policy.clone(),
+            priority: scheduled.priority.clone(),
+            current_attempt_scheduled_time: activity.scheduled_time,
             scheduled_time: activity.scheduled_time,
             started_time: step.now,
         };

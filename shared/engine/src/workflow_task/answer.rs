@@ -2,34 +2,24 @@
 
 use tidegate_model::event::{Event, WorkflowTaskFailedCause};
 use tidegate_model::id::RunId;
-use tidegate_model::payload::{Failure, Payload};
+use tidegate_model::payload::Failure;
 
 use crate::bounds;
-use crate::command::Command;
 use crate::engine::{Engine, Step};
 use crate::failure;
 use crate::plan::{BadCommand, Plan};
 use crate::record::{Record, StateChange};
-use crate::request::{Refusal, Reply, StickyAttributes, WorkflowTaskToken};
+use crate::request::{Refusal, Reply, StickyAttributes, WorkflowTaskCompletion, WorkflowTaskToken};
 use crate::run::Run;
 use crate::sticky;
-
-/// What a worker says with its commands.
-pub(crate) struct Completion {
-    pub(crate) token: WorkflowTaskToken,
-    pub(crate) commands: Vec<Command>,
-    pub(crate) identity: String,
-    pub(crate) sticky: Option<StickyAttributes>,
-    pub(crate) sdk_metadata: Option<Payload>,
-}
 
 impl Engine {
     pub(crate) fn complete_workflow_task(
         &mut self,
         step: &mut Step<'_>,
-        completion: Completion,
+        completion: WorkflowTaskCompletion,
     ) -> Result<Reply, Refusal> {
-        let Completion { token, commands, identity, sticky, sdk_metadata } = completion;
+        let WorkflowTaskCompletion { token, commands, identity, sticky, sdk_metadata, .. } = completion;
         bounds::id("identity", &identity)?;
         bounds::payloads("sdk metadata", sdk_metadata.as_slice())?;
         let run = self.leased(&token)?;

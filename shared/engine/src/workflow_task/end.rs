@@ -26,6 +26,7 @@ impl Engine {
             cause,
             failure,
             identity,
+            reset: None,
         };
         self.end_workflow_task(step, run_id, failed);
     }

@@ -64,6 +64,9 @@ impl Run {
             transient: self.transient_pair(),
             started_time: lease.time,
             scheduled_time: task.scheduled_time,
+            messages: Vec::new(),
+            query: None,
+            queries: std::collections::BTreeMap::new(),
         }
     }
 

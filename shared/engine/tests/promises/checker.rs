@@ -66,7 +66,10 @@ impl Checker {
     pub(crate) fn take(&mut self, record: &Record) -> Result<(), Broken> {
         match record {
             Record::History(batch) => self.runs.entry(batch.run_id).or_default().take_batch(batch),
-            Record::State(change) => self.runs.entry(change.run_id()).or_default().take_change(change),
+            Record::State(change) => match change.run_id() {
+                Some(run_id) => self.runs.entry(run_id).or_default().take_change(change),
+                None => Ok(()),
+            },
         }
     }
 
@@ -206,7 +209,22 @@ impl Seen {
     fn take_inside(&mut self, id: EventId, event: &Event) -> Result<(), Broken> {
         match event {
             Event::WorkflowExecutionStarted(_) => self.news = true,
-            Event::WorkflowExecutionCompleted { .. } => self.closed = true,
+            Event::WorkflowExecutionCompleted { .. }
+            | Event::WorkflowExecutionCanceled { .. }
+            | Event::WorkflowExecutionContinuedAsNew(_) => self.closed = true,
+            Event::WorkflowExecutionTimedOut { .. } | Event::WorkflowExecutionTerminated { .. } => {
+                self.closed = true;
+                self.buffer.clear();
+            }
+            Event::ActivityTaskCancelRequested { .. }
+            | Event::MarkerRecorded { .. }
+            | Event::RequestCancelExternalWorkflowExecutionInitiated { .. }
+            | Event::SignalExternalWorkflowExecutionInitiated { .. }
+            | Event::StartChildWorkflowExecutionInitiated(_)
+            | Event::UpsertWorkflowSearchAttributes { .. }
+            | Event::WorkflowPropertiesModified { .. }
+            | Event::WorkflowExecutionUpdateAccepted { .. }
+            | Event::WorkflowExecutionUpdateCompleted { .. } => {}
             Event::WorkflowExecutionFailed { workflow_task_completed_event_id, .. } => {
                 self.closed = true;
                 // The engine itself ends the run, at a limit: what waits is lost.
@@ -257,6 +275,21 @@ impl Seen {
             | Event::ActivityTaskFailed { .. }
             | Event::ActivityTaskTimedOut { .. }
             | Event::TimerFired { .. }
+            | Event::ActivityTaskCanceled { .. }
+            | Event::WorkflowExecutionCancelRequested { .. }
+            | Event::RequestCancelExternalWorkflowExecutionFailed { .. }
+            | Event::ExternalWorkflowExecutionCancelRequested { .. }
+            | Event::SignalExternalWorkflowExecutionFailed { .. }
+            | Event::ExternalWorkflowExecutionSignaled { .. }
+            | Event::StartChildWorkflowExecutionFailed { .. }
+            | Event::ChildWorkflowExecutionStarted { .. }
+            | Event::ChildWorkflowExecutionCompleted { .. }
+            | Event::ChildWorkflowExecutionFailed { .. }
+            | Event::ChildWorkflowExecutionCanceled { .. }
+            | Event::ChildWorkflowExecutionTimedOut { .. }
+            | Event::ChildWorkflowExecutionTerminated { .. }
+            | Event::WorkflowExecutionUpdateAdmitted { .. }
+            | Event::WorkflowExecutionOptionsUpdated { .. }
             | Event::WorkflowExecutionSignaled { .. } => unreachable!("comes from outside"),
         }
         Ok(())
@@ -294,7 +327,35 @@ impl Seen {
                 let is_new = request_id.is_empty() || self.signal_request_ids.insert(request_id.clone());
                 must!(is_new, "signal {request_id} is applied twice");
             }
+            Event::ActivityTaskCanceled { .. }
+            | Event::WorkflowExecutionCancelRequested { .. }
+            | Event::RequestCancelExternalWorkflowExecutionFailed { .. }
+            | Event::ExternalWorkflowExecutionCancelRequested { .. }
+            | Event::SignalExternalWorkflowExecutionFailed { .. }
+            | Event::ExternalWorkflowExecutionSignaled { .. }
+            | Event::StartChildWorkflowExecutionFailed { .. }
+            | Event::ChildWorkflowExecutionStarted { .. }
+            | Event::ChildWorkflowExecutionCompleted { .. }
+            | Event::ChildWorkflowExecutionFailed { .. }
+            | Event::ChildWorkflowExecutionCanceled { .. }
+            | Event::ChildWorkflowExecutionTimedOut { .. }
+            | Event::ChildWorkflowExecutionTerminated { .. }
+            | Event::WorkflowExecutionUpdateAdmitted { .. }
+            | Event::WorkflowExecutionOptionsUpdated { .. } => {}
             Event::WorkflowExecutionStarted(_)
+            | Event::WorkflowExecutionCanceled { .. }
+            | Event::WorkflowExecutionContinuedAsNew(_)
+            | Event::WorkflowExecutionTimedOut { .. }
+            | Event::WorkflowExecutionTerminated { .. }
+            | Event::ActivityTaskCancelRequested { .. }
+            | Event::MarkerRecorded { .. }
+            | Event::RequestCancelExternalWorkflowExecutionInitiated { .. }
+            | Event::SignalExternalWorkflowExecutionInitiated { .. }
+            | Event::StartChildWorkflowExecutionInitiated(_)
+            | Event::UpsertWorkflowSearchAttributes { .. }
+            | Event::WorkflowPropertiesModified { .. }
+            | Event::WorkflowExecutionUpdateAccepted { .. }
+            | Event::WorkflowExecutionUpdateCompleted { .. }
             | Event::WorkflowExecutionCompleted { .. }
             | Event::WorkflowExecutionFailed { .. }
             | Event::WorkflowTaskScheduled { .. }

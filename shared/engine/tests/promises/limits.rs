@@ -10,7 +10,6 @@ use tidegate_model::limits::{
     CLOSED_RUNS_KEPT_MAX, FAILURE_BYTES_MAX, HISTORY_EVENTS_MAX, ID_BYTES_MAX, OPEN_RUNS_MAX,
     POLLS_WAITING_MAX, SIGNALS_PER_RUN_MAX,
 };
-use tidegate_model::payload::Header;
 use tidegate_model::time::Timestamp;
 
 use crate::script::{Stage, check};
@@ -233,19 +232,12 @@ fn so_many_runs_are_open_and_no_more() {
 }
 
 fn minimal_start(workflow_id: &str) -> StartWorkflow {
-    StartWorkflow {
-        namespace: Namespace::new("default").expect("a namespace"),
-        workflow_id: WorkflowId::new(workflow_id).expect("a workflow id"),
-        workflow_type: String::from("greet"),
-        task_queue: TaskQueue::new("q").expect("a queue"),
-        input: Vec::new(),
-        workflow_task_timeout: None,
-        identity: String::new(),
-        request_id: String::new(),
-        header: Header::new(),
-        memo: Header::new(),
-        search_attributes: Header::new(),
-    }
+    StartWorkflow::new(
+        Namespace::new("default").expect("a namespace"),
+        WorkflowId::new(workflow_id).expect("a workflow id"),
+        String::from("greet"),
+        TaskQueue::new("q").expect("a queue"),
+    )
 }
 
 #[test]
@@ -256,6 +248,7 @@ fn so_many_polls_wait_and_no_more() {
         namespace: Namespace::new("default").expect("a namespace"),
         task_queue: TaskQueue::new("q").expect("a queue"),
         identity: String::from("alice"),
+        worker_instance_key: String::new(),
     };
     for _ in 0..POLLS_WAITING_MAX {
         assert_eq!(stage.world.request(poll()).1, []);

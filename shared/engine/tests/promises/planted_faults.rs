@@ -131,6 +131,7 @@ fn a_run_that_closes_over_what_waits_is_noticed() {
     flush.events.push(Event::WorkflowExecutionCompleted {
         result: Vec::new(),
         workflow_task_completed_event_id: flush.first_event_id,
+        new_execution_run_id: None,
     });
     notices(records, "what waited is flushed");
 }

@@ -9,8 +9,9 @@ use proptest::sample::Index;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use tidegate_engine::{
-    ActivityTaskToken, Command, Effect, Engine, HistoryPart, Input, Record, Refusal, Reply, Request,
-    RunStatus, ScheduleActivity, StartWorkflow, StateChange, StickyAttributes, Ticket, WorkflowTaskToken,
+    ActivityTaskToken, Command, Effect, Engine, HistoryPart, Input, ListWorkflows, Record, Refusal, Reply,
+    Request, RunStatus, ScheduleActivity, StartWorkflow, StateChange, StickyAttributes, Ticket,
+    WorkflowTaskCompletion, WorkflowTaskToken,
 };
 use tidegate_model::event::{Event, WorkflowTaskFailedCause};
 use tidegate_model::id::{Namespace, TaskQueue, WorkflowId};
@@ -219,7 +220,16 @@ impl Random {
                     | Reply::ActivityTask(None)
                     | Reply::Done
                     | Reply::Described(_)
-                    | Reply::Listed(_),
+                    | Reply::Listed { .. }
+                    | Reply::WorkflowTaskCompleted { .. }
+                    | Reply::Heartbeat { .. }
+                    | Reply::Reset { .. }
+                    | Reply::Query(_)
+                    | Reply::QueryRejected { .. }
+                    | Reply::Update { .. }
+                    | Reply::History(_)
+                    | Reply::Counted { .. }
+                    | Reply::TaskQueueDescribed(_),
                 ) => {}
                 Err(Refusal::InvalidArgument(message)) if message == "UnhandledCommand" => {
                     self.extras.insert("unhandled command");
@@ -263,14 +273,19 @@ impl Random {
     fn compare_with_history(&mut self) {
         let input = Input::Request {
             ticket: Ticket(1_000_002),
-            request: Request::ListWorkflowExecutions { limit: usize::MAX },
+            request: Request::ListWorkflowExecutions(ListWorkflows {
+                namespace: None,
+                query: String::new(),
+                page_size: usize::MAX,
+                page_token: None,
+            }),
         };
         let Decided { records, effects } =
             decided(&mut self.world.engine, self.world.now, &mut self.world.chance, |engine, step| {
                 engine.handle(step, input);
             });
         assert_eq!(records, []);
-        let [Effect::Reply { reply: Ok(Reply::Listed(summaries)), .. }] = &effects[..] else {
+        let [Effect::Reply { reply: Ok(Reply::Listed { runs: summaries, .. }), .. }] = &effects[..] else {
             panic!("a list is a list, not {effects:?}");
         };
         for summary in summaries {
@@ -296,18 +311,18 @@ impl Random {
                 namespace: namespace(),
                 task_queue: task_queue(0),
                 identity: identity(*worker),
+                worker_instance_key: String::new(),
             },
             Happening::Complete { token, commands, sticky, worker } => {
-                Request::RespondWorkflowTaskCompleted {
-                    token: token.of(&self.workflow_tasks)?.clone(),
-                    commands: commands.iter().map(command).collect(),
-                    identity: identity(*worker),
+                let token = token.of(&self.workflow_tasks)?.clone();
+                let commands = commands.iter().map(command).collect();
+                Request::RespondWorkflowTaskCompleted(Box::new(WorkflowTaskCompletion {
                     sticky: sticky.map(|queue| StickyAttributes {
                         task_queue: task_queue(queue),
                         schedule_to_start_timeout: Duration::from_secs(3),
                     }),
-                    sdk_metadata: None,
-                }
+                    ..WorkflowTaskCompletion::new(token, commands, identity(*worker))
+                }))
             }
             Happening::FailTask { token } => Request::RespondWorkflowTaskFailed {
                 token: token.of(&self.workflow_tasks)?.clone(),
@@ -316,13 +331,14 @@ impl Random {
                 identity: identity(0),
             },
             Happening::ActivityDone { token } => Request::RespondActivityTaskCompleted {
-                token: token.of(&self.activities)?.clone(),
+                task: token.of(&self.activities)?.clone().into(),
                 result: Vec::new(),
                 identity: identity(0),
             },
             Happening::ActivityFailed { token, is_final } => Request::RespondActivityTaskFailed {
-                token: token.of(&self.activities)?.clone(),
+                task: token.of(&self.activities)?.clone().into(),
                 failure: Failure::application("no", "No", *is_final),
+                last_heartbeat_details: None,
                 identity: identity(0),
             },
             Happening::Shutdown { worker } => Request::ShutdownWorker { identity: identity(*worker) },
@@ -336,17 +352,9 @@ impl Random {
 
 fn start(workflow: u8, request: u8) -> StartWorkflow {
     StartWorkflow {
-        namespace: namespace(),
-        workflow_id: workflow_id(workflow),
-        workflow_type: String::from("random"),
-        task_queue: task_queue(0),
-        input: Vec::new(),
-        workflow_task_timeout: None,
         identity: String::from("caller"),
         request_id: request_id(request),
-        header: Header::new(),
-        memo: Header::new(),
-        search_attributes: Header::new(),
+        ..StartWorkflow::new(namespace(), workflow_id(workflow), String::from("random"), task_queue(0))
     }
 }
 
@@ -368,23 +376,20 @@ fn poll_workflow(queue: u8, worker: u8) -> Request {
         namespace: namespace(),
         task_queue: task_queue(queue),
         identity: identity(worker),
+        worker_instance_key: String::new(),
     }
 }
 
 fn command(asked: &Asked) -> Command {
     match asked {
         Asked::Activity { id, attempts } => Command::ScheduleActivityTask(ScheduleActivity {
-            activity_id: format!("a{id}"),
-            activity_type: String::from("random"),
-            task_queue: None,
-            input: Vec::new(),
-            start_to_close_timeout: Duration::from_secs(5),
             retry_policy: Some(RetryPolicy { maximum_attempts: *attempts, ..RetryPolicy::default() }),
-            header: Header::new(),
+            ..ScheduleActivity::new(format!("a{id}"), "random", Duration::from_secs(5))
         }),
         Asked::Timer { id, seconds } => Command::StartTimer {
             timer_id: format!("t{id}"),
             start_to_fire_timeout: Duration::from_secs(*seconds),
+            user_metadata: None,
         },
         Asked::Cancel { id } => Command::CancelTimer { timer_id: format!("t{id}") },
         Asked::Finish => Command::CompleteWorkflowExecution { result: Vec::new() },

@@ -21,8 +21,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use tidegate_engine::{
-    ActivityTaskToken, Command, HistoryPart, Refusal, Reply, Request, RunSummary, ScheduleActivity,
-    StartWorkflow, StickyAttributes, Ticket, WorkflowTaskToken,
+    ActivityTaskToken, Command, HistoryPart, ListWorkflows, Refusal, Reply, Request, RunSummary,
+    ScheduleActivity, StartWorkflow, StickyAttributes, Ticket, WorkflowTaskCompletion, WorkflowTaskToken,
 };
 use tidegate_model::event::{Event, WorkflowTaskFailedCause};
 use tidegate_model::id::{Namespace, RunId, TaskQueue, WorkflowId};
@@ -101,7 +101,12 @@ impl Stage {
             }),
             "list" => {
                 let limit = words.get(1).map_or(10, |n| n.parse().expect("a number"));
-                self.request(Request::ListWorkflowExecutions { limit })
+                self.request(Request::ListWorkflowExecutions(ListWorkflows {
+                    namespace: None,
+                    query: String::new(),
+                    page_size: limit,
+                    page_token: None,
+                }))
             }
             "deadline" => vec![self.deadline()],
             other => panic!("the language has no verb {other:?}"),
@@ -144,12 +149,14 @@ impl Stage {
                 namespace: namespace(),
                 task_queue: queue(words.at(2)),
                 identity: identity.clone(),
+                worker_instance_key: String::new(),
             }
         } else {
             Request::PollWorkflowTaskQueue {
                 namespace: namespace(),
                 task_queue: queue(words.at(1)),
                 identity: identity.clone(),
+                worker_instance_key: String::new(),
             }
         };
         let (ticket, replies) = self.world.request(request);
@@ -173,13 +180,11 @@ impl Stage {
         });
         let commands =
             commands.split(';').map(str::trim).filter(|text| !text.is_empty()).map(command).collect();
-        self.request(Request::RespondWorkflowTaskCompleted {
-            token: named(&self.workflow_tasks, words.at(1)),
-            commands,
-            identity: words.identity().to_owned(),
+        let token = named(&self.workflow_tasks, words.at(1));
+        self.request(Request::RespondWorkflowTaskCompleted(Box::new(WorkflowTaskCompletion {
             sticky,
-            sdk_metadata: None,
-        })
+            ..WorkflowTaskCompletion::new(token, commands, words.identity())
+        })))
     }
 
     fn fail(&mut self, words: &Words<'_>) -> Vec<String> {
@@ -195,9 +200,18 @@ impl Stage {
         let token = named(&self.activities, words.at(1));
         let identity = words.identity().to_owned();
         let request = if words.verb() == "done" {
-            Request::RespondActivityTaskCompleted { token, result: payloads(words.value("size")), identity }
+            Request::RespondActivityTaskCompleted {
+                task: token.into(),
+                result: payloads(words.value("size")),
+                identity,
+            }
         } else {
-            Request::RespondActivityTaskFailed { token, failure: failure(words), identity }
+            Request::RespondActivityTaskFailed {
+                task: token.into(),
+                failure: failure(words),
+                last_heartbeat_details: None,
+                identity,
+            }
         };
         self.request(request)
     }
@@ -269,8 +283,8 @@ impl Stage {
                 self.activities.entry(task.activity_id.clone()).or_default().push(task.token.clone());
                 format!("activity {} of {}, attempt {}", task.activity_id, task.workflow_id, task.attempt)
             }
-            Ok(Reply::Described(summary)) => render_summary(&summary),
-            Ok(Reply::Listed(summaries)) => {
+            Ok(Reply::Described(described)) => render_summary(&described.summary),
+            Ok(Reply::Listed { runs: summaries, .. }) => {
                 let names: Vec<String> = summaries
                     .iter()
                     .map(|summary| format!("{} {}", summary.workflow_id, summary.status.name()))
@@ -283,6 +297,29 @@ impl Stage {
             Err(Refusal::NotFound(message)) => format!("not found: {}", self.with_names(message)),
             Err(Refusal::InvalidArgument(message)) => format!("invalid: {}", self.with_names(message)),
             Err(Refusal::ResourceExhausted { limit, .. }) => format!("exhausted: {limit}"),
+            Ok(
+                other @ (Reply::WorkflowTaskCompleted { .. }
+                | Reply::Heartbeat { .. }
+                | Reply::Reset { .. }
+                | Reply::Query(_)
+                | Reply::QueryRejected { .. }
+                | Reply::Update { .. }
+                | Reply::History(_)
+                | Reply::Counted { .. }
+                | Reply::TaskQueueDescribed(_)),
+            ) => format!("{other:?}"),
+            Err(
+                other @ (Refusal::NamespaceNotFound(_)
+                | Refusal::NamespaceAlreadyExists(_)
+                | Refusal::AlreadyExists(_)
+                | Refusal::FailedPrecondition(_)
+                | Refusal::WorkflowNotReady(_)
+                | Refusal::QueryFailed { .. }
+                | Refusal::BusyWorkflow(_)
+                | Refusal::MultiOperation { .. }
+                | Refusal::Stale
+                | Refusal::Unimplemented(_)),
+            ) => format!("{other:?}"),
         }
     }
 }
@@ -354,17 +391,16 @@ impl<'a> Words<'a> {
 
 fn start(words: &Words<'_>) -> StartWorkflow {
     StartWorkflow {
-        namespace: namespace(),
-        workflow_id: workflow_id(words.at(1)),
-        workflow_type: String::from("greet"),
-        task_queue: queue(words.value("queue").unwrap_or("q")),
         input: payloads(words.value("size")),
         workflow_task_timeout: words.value("task-timeout").map(duration),
         identity: String::from("caller"),
         request_id: words.value("request").unwrap_or_default().to_owned(),
-        header: Header::new(),
-        memo: Header::new(),
-        search_attributes: Header::new(),
+        ..StartWorkflow::new(
+            namespace(),
+            workflow_id(words.at(1)),
+            String::from("greet"),
+            queue(words.value("queue").unwrap_or("q")),
+        )
     }
 }
 
@@ -372,17 +408,15 @@ fn command(text: &str) -> Command {
     let words = Words::of(text);
     match words.verb() {
         "activity" => Command::ScheduleActivityTask(ScheduleActivity {
-            activity_id: words.at(1).to_owned(),
-            activity_type: String::from("greet"),
             task_queue: words.value("queue").map(queue),
             input: payloads(words.value("size")),
-            start_to_close_timeout: duration(words.value("timeout").unwrap_or("30s")),
             retry_policy: retry_policy(&words),
-            header: Header::new(),
+            ..ScheduleActivity::new(words.at(1), "greet", duration(words.value("timeout").unwrap_or("30s")))
         }),
         "timer" => Command::StartTimer {
             timer_id: words.at(1).to_owned(),
             start_to_fire_timeout: duration(words.at(2)),
+            user_metadata: None,
         },
         "cancel" => Command::CancelTimer { timer_id: words.at(1).to_owned() },
         "finish" => Command::CompleteWorkflowExecution { result: payloads(words.value("size")) },
@@ -412,6 +446,7 @@ fn failure(words: &Words<'_>) -> Failure {
         non_retryable: words.has("final"),
         details: payloads(words.value("details")),
         next_retry_delay: words.value("after").map(duration),
+        benign: false,
     };
     let text = words.value("size").map_or_else(|| words.at(2).to_owned(), |size| "x".repeat(number(size)));
     Failure { info, ..Failure::application(text, "", false) }
@@ -483,6 +518,34 @@ fn render_event(event: &Event) -> String {
         | Event::ActivityTaskTimedOut { scheduled_event_id, started_event_id, retry_state, .. } => {
             format!("({scheduled_event_id}, {started_event_id}, {retry_state:?})")
         }
+        Event::ActivityTaskCancelRequested { .. }
+        | Event::MarkerRecorded { .. }
+        | Event::RequestCancelExternalWorkflowExecutionInitiated { .. }
+        | Event::SignalExternalWorkflowExecutionInitiated { .. }
+        | Event::StartChildWorkflowExecutionInitiated(_)
+        | Event::UpsertWorkflowSearchAttributes { .. }
+        | Event::WorkflowPropertiesModified { .. }
+        | Event::WorkflowExecutionUpdateAccepted { .. }
+        | Event::WorkflowExecutionUpdateCompleted { .. }
+        | Event::ActivityTaskCanceled { .. }
+        | Event::WorkflowExecutionCancelRequested { .. }
+        | Event::RequestCancelExternalWorkflowExecutionFailed { .. }
+        | Event::ExternalWorkflowExecutionCancelRequested { .. }
+        | Event::SignalExternalWorkflowExecutionFailed { .. }
+        | Event::ExternalWorkflowExecutionSignaled { .. }
+        | Event::StartChildWorkflowExecutionFailed { .. }
+        | Event::ChildWorkflowExecutionStarted { .. }
+        | Event::ChildWorkflowExecutionCompleted { .. }
+        | Event::ChildWorkflowExecutionFailed { .. }
+        | Event::ChildWorkflowExecutionCanceled { .. }
+        | Event::ChildWorkflowExecutionTimedOut { .. }
+        | Event::ChildWorkflowExecutionTerminated { .. }
+        | Event::WorkflowExecutionUpdateAdmitted { .. }
+        | Event::WorkflowExecutionOptionsUpdated { .. }
+        | Event::WorkflowExecutionCanceled { .. }
+        | Event::WorkflowExecutionContinuedAsNew(_)
+        | Event::WorkflowExecutionTimedOut { .. }
+        | Event::WorkflowExecutionTerminated { .. } => String::new(),
         Event::TimerStarted { timer_id, .. } => format!("({timer_id})"),
         Event::TimerFired { timer_id, started_event_id }
         | Event::TimerCanceled { timer_id, started_event_id, .. } => {

@@ -1,0 +1,106 @@
+//! What the engine answers.
+
+use tidegate_model::event::UpdateOutcome;
+use tidegate_model::id::{EventId, RunId};
+
+use super::describe::{CountGroup, ListToken, RunDescription, RunStatus, RunSummary, TaskQueueDescription};
+use super::task::{ActivityTask, WorkflowTask};
+use super::update::{QueryAnswer, UpdateStage};
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// To a start.
+    Started {
+        /// The run.
+        run_id: RunId,
+        /// `false` when an earlier request with the same id had started it.
+        fresh: bool,
+    },
+    /// To a signal.
+    Signaled {
+        /// The run.
+        run_id: RunId,
+        /// The event; `None` while it waits for the outstanding workflow task, or was applied before.
+        event_id: Option<EventId>,
+        /// `false` when an earlier request with the same id had been applied.
+        fresh: bool,
+    },
+    /// To a workflow task poll; `None` when there was nothing in time.
+    WorkflowTask(Option<Box<WorkflowTask>>),
+    /// To an activity task poll; `None` when there was nothing in time.
+    ActivityTask(Option<Box<ActivityTask>>),
+    /// To an answer that was taken.
+    Done,
+    /// To a workflow task's answer that asked for the next task.
+    WorkflowTaskCompleted {
+        /// The next task, where there is one for this worker.
+        next: Option<Box<WorkflowTask>>,
+        /// The worker's copy of the run must go back to the workflow task started by this event: what it was told of
+        /// since is no more.
+        reset_history_event_id: Option<EventId>,
+    },
+    /// To a heartbeat.
+    Heartbeat {
+        /// Cancellation was asked for.
+        cancel_requested: bool,
+        /// The activity was paused: this attempt is to end.
+        paused: bool,
+        /// The activity was reset: this attempt is to end.
+        reset: bool,
+    },
+    /// To a reset.
+    Reset {
+        /// The run that goes on.
+        run_id: RunId,
+    },
+    /// To a query.
+    Query(QueryAnswer),
+    /// To a query that the run's state rules out.
+    QueryRejected {
+        /// That state.
+        status: RunStatus,
+    },
+    /// To an update, or a poll of one.
+    Update {
+        /// The run.
+        run_id: RunId,
+        /// How far it is.
+        stage: UpdateStage,
+        /// What came of it, when it is completed.
+        outcome: Option<UpdateOutcome>,
+        /// With a start: whether that started a run.
+        started: Option<bool>,
+    },
+    /// To a wait for history.
+    History(HistoryStanding),
+    /// To a describe.
+    Described(Box<RunDescription>),
+    /// To a list.
+    Listed {
+        /// The page.
+        runs: Vec<RunSummary>,
+        /// Where the next begins.
+        next: Option<ListToken>,
+    },
+    /// To a count.
+    Counted {
+        /// All together.
+        count: u64,
+        /// Of each group, where groups were asked for.
+        groups: Vec<CountGroup>,
+    },
+    /// To a describe of a queue.
+    TaskQueueDescribed(Box<TaskQueueDescription>),
+}
+
+/// How far a run's history goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HistoryStanding {
+    /// The run.
+    pub run_id: RunId,
+    /// Id of its last event.
+    pub last_event_id: EventId,
+    /// Whether more can come.
+    pub is_open: bool,
+}
