@@ -27,6 +27,11 @@ mod signal;
 mod close;
 mod due;
 mod workers;
+#[cfg_attr(not(test), allow(dead_code, reason = "what requests ask of it stands in its tests"))]
+mod search_attributes;
+#[cfg_attr(not(test), allow(dead_code, reason = "what requests ask of it stands in its tests"))]
+mod namespaces;
+#[cfg_attr(not(test), allow(dead_code, reason = "what requests ask of it stands in its tests"))]
 mod visibility;
 mod index;
 mod queue;
@@ -37,7 +42,9 @@ mod snapshot;
 
 pub use command::{Command, ContinueAsNew, ScheduleActivity, StartChildWorkflow};
 pub use engine::{Effect, Engine, Input, Step};
+pub use namespaces::{NamespaceChange, NamespaceInfo, NamespaceState};
 pub use record::{Record, StateChange};
 pub use request::*;
+pub use search_attributes::IndexedValueType;
 pub use service::{ServiceError, WorkflowService};
 pub use settings::Settings;

@@ -1,5 +1,11 @@
 //! Describe and list.
 
+mod query;
+mod token;
+mod filter;
+mod column;
+mod duration;
+
 use std::time::Duration;
 
 use tidegate_model::id::{Namespace, RunId, WorkflowId};

@@ -1,6 +1,6 @@
 //! Chance as an argument: a small generator that the edge seeds and the deterministic modules draw from.
 
-use crate::id::RunId;
+use crate::id::{NamespaceId, RunId};
 use crate::time::Timestamp;
 
 /// SplitMix64 (Steele, Lea, Flood 2014). For ids and jitter, never for secrets.
@@ -39,6 +39,11 @@ impl Chance {
         let variant = 0b10 << 62;
         let random_bits = random & !(0xffff_ffff_ffff_u128 << 80) & !(0xf << 76) & !(0b11 << 62);
         RunId::from_u128((millis << 80) | version | variant | random_bits)
+    }
+
+    /// A fresh namespace id: UUID version 7 of `now`, as a run id is.
+    pub fn namespace_id(&mut self, now: Timestamp) -> NamespaceId {
+        NamespaceId::from_u128(self.run_id(now).as_u128())
     }
 }
 

@@ -242,6 +242,10 @@ random_id!(
     BootId, "a boot id"
 );
 random_id!(
+    /// A namespace as it was registered once: one that is deleted and registered again under its name has another.
+    NamespaceId, "a namespace id"
+);
+random_id!(
     /// One run of a workflow execution. UUID version 7 where the engine makes it.
     RunId, "a run id"
 );

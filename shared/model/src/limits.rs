@@ -107,6 +107,8 @@ pub const UPDATES_PER_RUN_MAX: usize = 2_000;
 pub const BUFFERED_QUERIES_MAX: usize = 16;
 /// How long closed runs are remembered where their namespace says nothing of it: three days.
 pub const RETENTION_SECONDS: u64 = 3 * 86_400;
+/// The shortest retention a namespace may ask for: Temporal's. Less: refused by name.
+pub const RETENTION_SECONDS_MIN: u64 = 3_600;
 /// Workflow runs a worker keeps warm, so that a task brings only new events. More: the one idle longest goes, and
 /// comes back by replay.
 pub const CACHED_RUNS_MAX: usize = 1_000;
@@ -170,6 +172,27 @@ pub const API_SHUTDOWN_SECONDS_MAX: u64 = 5;
 pub const API_REFUSAL_DELAY_MILLIS: u64 = 100;
 /// An API key. Shorter: refused where it is set.
 pub const API_KEY_BYTES_MIN: usize = 16;
+
+/// Namespaces. More: registering one is refused with "resource exhausted".
+pub const NAMESPACES_MAX: usize = 1_000;
+/// Description, owner and data of a namespace, together. More: refused by name.
+pub const NAMESPACE_DATA_BYTES_MAX: usize = 16 * 1024;
+
+/// Custom search attributes of one namespace. More: refused by name.
+pub const SEARCH_ATTRIBUTES_PER_NAMESPACE_MAX: usize = 100;
+/// Search attributes set at once, at a start or by one command: Temporal's default. More: refused by name.
+pub const SEARCH_ATTRIBUTES_MAX: usize = 100;
+/// The value of a search attribute: Temporal's default. Longer: refused by name.
+pub const SEARCH_ATTRIBUTE_BYTES_MAX: usize = 2 * 1024;
+/// All search attributes set at once, names included: Temporal's default. More: refused by name.
+pub const SEARCH_ATTRIBUTES_BYTES_MAX: usize = 40 * 1024;
+
+/// A list filter. Longer: refused by name.
+pub const VISIBILITY_QUERY_BYTES_MAX: usize = 64 * 1024;
+/// Parentheses and NOTs within each other in a list filter. Deeper: refused by name.
+pub const VISIBILITY_QUERY_DEPTH_MAX: usize = 64;
+/// Conditions of a list filter, each of which every run is held against. More: refused by name.
+pub const VISIBILITY_QUERY_CONDITIONS_MAX: usize = 256;
 
 /// Groups of confirmations waiting to be published to sources. Full: the newest are left out, and the source, not told,
 /// sends again.
