@@ -22,6 +22,8 @@ mod buffer;
 mod sticky;
 mod activity;
 mod retry;
+mod schedule;
+mod cron;
 mod timer;
 mod signal;
 mod close;
@@ -41,10 +43,15 @@ mod failure;
 mod snapshot;
 
 pub use command::{Command, ContinueAsNew, ScheduleActivity, StartChildWorkflow};
+pub use cron::{CronError, CronSchedule};
 pub use engine::{Effect, Engine, Input, Step};
 pub use namespaces::{NamespaceChange, NamespaceInfo, NamespaceState};
 pub use record::{Record, StateChange};
 pub use request::*;
+pub use schedule::{
+    CalendarSpec, FieldRange, IntervalSpec, ScheduleSpec, SearchLimit, SpecError, SpecTime, SpecTimes,
+    StructuredCalendarSpec,
+};
 pub use search_attributes::IndexedValueType;
 pub use service::{ServiceError, WorkflowService};
 pub use settings::Settings;

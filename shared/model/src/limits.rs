@@ -122,6 +122,22 @@ pub const POLLS_PER_EVENT_MAX: usize = 10_000;
 pub const HTTP_ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// What an activity's result keeps of such an answer: it becomes history.
 pub const HTTP_ANSWER_KEPT_BYTES_MAX: usize = 2_048;
+/// Calendars, cron strings, intervals and exclusions of one schedule together. More: refused by name.
+pub const SCHEDULE_SPEC_ENTRIES_MAX: usize = 500;
+/// Ranges in one field of a schedule's calendar. More: refused by name.
+pub const SCHEDULE_RANGES_MAX: usize = 200;
+/// One text of a schedule's calendar, one cron string. Longer: refused by name.
+pub const SCHEDULE_TEXT_BYTES_MAX: usize = 1_000;
+/// Comment of one calendar of a schedule: Temporal's own bound. Longer: refused by name.
+pub const SCHEDULE_COMMENT_BYTES_MAX: usize = 200;
+/// Definition of a time zone that comes with a schedule; the largest of the IANA database has 4 KB. Longer: refused by
+/// name.
+pub const TIMEZONE_DATA_BYTES_MAX: usize = 16 * 1024;
+/// Excluded times that a search for a schedule's next time passes, each counted once for itself and once for every
+/// exclusion of the spec. More: the schedule takes no further action, and says so.
+pub const SCHEDULE_SEARCH_STEPS_MAX: usize = 100_000;
+/// A workflow's `cron_schedule`. Longer: the start is refused by name.
+pub const CRON_BYTES_MAX: usize = 1_000;
 /// Open runs. More: a start is refused with "resource exhausted".
 pub const OPEN_RUNS_MAX: usize = 100_000;
 /// Closed runs remembered for lists, descriptions and repeated starts. More: the one closed first is forgotten; its
