@@ -33,6 +33,31 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// A server to develop against: engine and Temporal's API, in memory or on disk, nothing else needed.
+    #[cfg(feature = "temporal-api")]
+    StartDev {
+        /// Where to listen; only addresses of this machine.
+        #[arg(long, default_value = "127.0.0.1")]
+        ip: std::net::IpAddr,
+        /// Port of the API; 0 for one that is free.
+        #[arg(short, long, default_value_t = 7233)]
+        port: u16,
+        /// File to keep everything in; without, it is gone when the server ends.
+        #[arg(short = 'f', long)]
+        db_filename: Option<PathBuf>,
+        /// Namespaces to begin with, besides `default`; may be given several times.
+        #[arg(short, long)]
+        namespace: Vec<tidegate_model::id::Namespace>,
+        /// Without a web page. There is none, so it is always so.
+        #[arg(long)]
+        headless: bool,
+        /// The least important thing that is logged: debug, info, warn, error, never.
+        #[arg(long, default_value = "warn")]
+        log_level: String,
+        /// How it is logged: text or json.
+        #[arg(long, default_value = "text")]
+        log_format: String,
+    },
     /// Workflow executions on this gateway.
     #[command(subcommand)]
     Workflow(WorkflowCommand),
@@ -184,6 +209,12 @@ fn execute(command: Command) -> anyhow::Result<()> {
         Command::Run { config, check } => {
             let config = Config::load(&config)?;
             if check { crate::run::check(&config) } else { crate::run::main(config) }
+        }
+        #[cfg(feature = "temporal-api")]
+        Command::StartDev { ip, port, db_filename, namespace, headless: _, log_level, log_format } => {
+            let log = crate::run::dev::log_settings(&log_level, &log_format)?;
+            let namespaces = namespace;
+            crate::run::dev::main(crate::run::dev::DevServer { ip, port, db_filename, namespaces, log })
         }
         Command::Workflow(command) => ask(workflow(command)),
         Command::Status { agent } => ask(async move {

@@ -43,6 +43,11 @@ pub struct Config {
     /// The store's limits.
     #[serde(default)]
     pub store: Store,
+    /// The limits of workflows.
+    #[serde(default)]
+    pub engine: Engine,
+    /// Temporal's gRPC API; absent: it is not served.
+    pub temporal_api: Option<TemporalApi>,
     /// What the agent says.
     #[serde(default)]
     pub log: Log,
@@ -161,6 +166,97 @@ impl Default for Store {
     }
 }
 
+/// `[engine]`: limits of workflows. What each means stands at [`tidegate_engine::Settings`].
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "the fields of tidegate_engine::Settings, under the same names")]
+pub struct Engine {
+    pub payload_max: Bytes,
+    pub history_events_max: u64,
+    pub history_max: Bytes,
+    pub history_events_suggest: u64,
+    pub history_suggest: Bytes,
+    pub pending_activities_max: usize,
+    pub pending_timers_max: usize,
+    pub pending_children_max: usize,
+    pub pending_signals_max: usize,
+    pub pending_cancel_requests_max: usize,
+    pub signals_per_run_max: u64,
+    pub updates_in_flight_max: usize,
+    pub updates_per_run_max: usize,
+    pub buffered_queries_max: usize,
+    pub open_runs_max: usize,
+    pub closed_runs_kept_max: usize,
+    pub retention: Duration,
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        let defaults = tidegate_engine::Settings::default();
+        Self {
+            payload_max: Bytes::new(defaults.payload_bytes_max as u64),
+            history_events_max: defaults.history_events_max,
+            history_max: Bytes::new(defaults.history_bytes_max),
+            history_events_suggest: defaults.history_events_suggest,
+            history_suggest: Bytes::new(defaults.history_bytes_suggest),
+            pending_activities_max: defaults.pending_activities_max,
+            pending_timers_max: defaults.pending_timers_max,
+            pending_children_max: defaults.pending_children_max,
+            pending_signals_max: defaults.pending_signals_max,
+            pending_cancel_requests_max: defaults.pending_cancel_requests_max,
+            signals_per_run_max: defaults.signals_per_run_max,
+            updates_in_flight_max: defaults.updates_in_flight_max,
+            updates_per_run_max: defaults.updates_per_run_max,
+            buffered_queries_max: defaults.buffered_queries_max,
+            open_runs_max: defaults.open_runs_max,
+            closed_runs_kept_max: defaults.closed_runs_kept_max,
+            retention: Duration::from_secs(defaults.retention.as_secs()),
+        }
+    }
+}
+
+impl Engine {
+    /// As the engine takes them.
+    #[must_use]
+    pub fn settings(&self) -> tidegate_engine::Settings {
+        tidegate_engine::Settings {
+            payload_bytes_max: usize::try_from(self.payload_max.get()).unwrap_or(usize::MAX),
+            history_events_max: self.history_events_max,
+            history_bytes_max: self.history_max.get(),
+            history_events_suggest: self.history_events_suggest,
+            history_bytes_suggest: self.history_suggest.get(),
+            pending_activities_max: self.pending_activities_max,
+            pending_timers_max: self.pending_timers_max,
+            pending_children_max: self.pending_children_max,
+            pending_signals_max: self.pending_signals_max,
+            pending_cancel_requests_max: self.pending_cancel_requests_max,
+            signals_per_run_max: self.signals_per_run_max,
+            updates_in_flight_max: self.updates_in_flight_max,
+            updates_per_run_max: self.updates_per_run_max,
+            buffered_queries_max: self.buffered_queries_max,
+            open_runs_max: self.open_runs_max,
+            closed_runs_kept_max: self.closed_runs_kept_max,
+            retention: self.retention.get(),
+        }
+    }
+}
+
+/// `[temporal_api]`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct TemporalApi {
+    /// Where Temporal SDKs reach the gateway.
+    #[serde(default = "default_temporal_api_listen")]
+    pub listen: SocketAddr,
+    /// A file whose first line every caller must send as its API key.
+    pub api_key_file: Option<PathBuf>,
+    /// A certificate chain in PEM, the listener's own first.
+    pub tls_certificate: Option<PathBuf>,
+    /// Its private key in PEM.
+    pub tls_key: Option<PathBuf>,
+    /// Certificates in PEM of which one must have signed each caller's.
+    pub tls_client_authorities: Option<PathBuf>,
+}
+
 /// `[log]`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default)]
@@ -200,6 +296,10 @@ pub struct Metrics {
 
 fn default_data_dir() -> PathBuf {
     PathBuf::from("/var/lib/tidegate")
+}
+
+fn default_temporal_api_listen() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 7233))
 }
 
 fn default_uplink_timeout() -> Duration {
@@ -272,6 +372,14 @@ impl Config {
             let reason = format!("{listen} can be reached from outside, without a password; use 127.0.0.1");
             return refused("metrics.listen", &reason);
         }
+        if let Some(api) = &self.temporal_api
+            && let Some((key, reason)) = wrong_api(api)
+        {
+            return refused(key, &reason);
+        }
+        if let Some((key, reason)) = wrong_engine(&self.engine) {
+            return refused(key, &reason);
+        }
         if self.clock.check_every.get().is_zero() || self.clock.anchor_every.get().is_zero() {
             return refused("clock", "has a period of 0s; check_every and anchor_every take time");
         }
@@ -286,6 +394,50 @@ impl Config {
         }
         Ok(self)
     }
+}
+
+/// What is wrong with the section of the API: the key, and why.
+fn wrong_api(api: &TemporalApi) -> Option<(&'static str, String)> {
+    if api.tls_certificate.is_some() && api.tls_key.is_none() {
+        return Some((
+            "temporal_api.tls_key",
+            "is missing, but temporal_api.tls_certificate is there".to_owned(),
+        ));
+    }
+    if api.tls_certificate.is_none() && (api.tls_key.is_some() || api.tls_client_authorities.is_some()) {
+        let reason = "is missing, but another key of TLS is there; a listener has a certificate of its own";
+        return Some(("temporal_api.tls_certificate", reason.to_owned()));
+    }
+    let protected = api.api_key_file.is_some() || api.tls_certificate.is_some();
+    if !api.listen.ip().is_loopback() && !protected {
+        let reason = format!(
+            "{} can be reached from outside, and whoever reaches it runs code here; use 127.0.0.1, or set \
+             temporal_api.api_key_file or temporal_api.tls_certificate",
+            api.listen
+        );
+        return Some(("temporal_api.listen", reason));
+    }
+    None
+}
+
+/// What is wrong with the engine's limits: those that other bounds, on disk and on the wire, rest on do not grow.
+fn wrong_engine(engine: &Engine) -> Option<(&'static str, String)> {
+    let defaults = Engine::default();
+    if engine.payload_max.get() > defaults.payload_max.get() {
+        let reason =
+            format!("is above {}, the most that fits a row of the store and the wire", defaults.payload_max);
+        return Some(("engine.payload_max", reason));
+    }
+    if engine.history_events_suggest > engine.history_events_max {
+        let reason =
+            "is above engine.history_events_max; a run is told to continue as new before it is ended";
+        return Some(("engine.history_events_suggest", reason.to_owned()));
+    }
+    if engine.history_suggest.get() > engine.history_max.get() {
+        let reason = "is above engine.history_max; a run is told to continue as new before it is ended";
+        return Some(("engine.history_suggest", reason.to_owned()));
+    }
+    None
 }
 
 /// Why a text is not where a bridge can be.

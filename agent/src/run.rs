@@ -10,6 +10,10 @@ mod intake;
 mod metrics;
 mod bridge;
 mod storage;
+#[cfg(feature = "temporal-api")]
+mod temporal_api;
+#[cfg(feature = "temporal-api")]
+pub mod dev;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -48,6 +52,7 @@ const CANNOT_GO_ON: &str = "the agent cannot go on";
 pub fn check(config: &Config) -> anyhow::Result<()> {
     let pipelines = pipelines::read(config.pipelines.dir.as_deref())?;
     telemetry::check(&config.log)?;
+    can_serve(config)?;
     let names: Vec<&str> = pipelines.iter().map(|pipeline| pipeline.definition.name()).collect();
     telemetry::say(&format!(
         "the configuration is right: device {}, {} pipeline(s) {:?}, store in {}",
@@ -83,13 +88,20 @@ pub fn main(config: Config) -> anyhow::Result<()> {
 /// What kept it from starting, or what stopped it.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
     let pipelines = pipelines::read(config.pipelines.dir.as_deref())?;
+    can_serve(&config)?;
+    #[cfg(feature = "temporal-api")]
+    let api = match &config.temporal_api {
+        Some(api) => Some(temporal_api::bind(api).await?),
+        None => None,
+    };
     let clock = Clock::open(clock::RELEASED)?;
     let socket_path = config.control_socket();
     storage::prepare_folder(&config.data_dir)?;
     let socket = control::bind(&socket_path)?;
     let _socket_file = RemoveOnDrop(socket_path);
 
-    let mut gateway = Gateway::<AckToken>::new(config.store.quota.get());
+    let mut gateway =
+        Gateway::<AckToken>::new(config.store.quota.get()).with_engine_settings(config.engine.settings());
     if config.uplink.is_none() {
         gateway = gateway.without_bridge();
     }
@@ -146,7 +158,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
             broker.clone(),
             bridge.as_ref().map(uplink::Uplink::monitor),
         ),
-        metrics: metrics::render(log.clone(), Arc::clone(&counts), broker.clone()),
+        metrics: metrics::render(log.clone(), Some((Arc::clone(&counts), broker.clone()))),
     };
     let router = control::router(control);
     if let Some(address) = config.metrics.listen {
@@ -154,6 +166,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
         let only_metrics = router.clone();
         tasks.spawn(async move { drop(axum::serve(listener, metrics::only(only_metrics)).await) });
     }
+    #[cfg(feature = "temporal-api")]
+    let api = api.map(|api| api.serve(&client, router.clone()));
     tasks.spawn(async move { drop(axum::serve(socket, router).await) });
     let watched = log.clone();
     tasks.spawn(telemetry::watchdog(move || watched.metrics().inputs, {
@@ -172,6 +186,10 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     if let Some(error) = failure {
         // A failed commit is unknown: only the disk can tell, at the next start.
         return Err(anyhow::Error::new(error).context(CANNOT_GO_ON));
+    }
+    #[cfg(feature = "temporal-api")]
+    if let Some(api) = api {
+        api.stop().await;
     }
     worker.stop(WORKER_GRACE).await;
     if let Some(bridge) = bridge {
@@ -192,6 +210,19 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
             Ok(())
         }
     }
+}
+
+/// Whether this binary has what the configuration asks for.
+fn can_serve(config: &Config) -> anyhow::Result<()> {
+    #[cfg(feature = "temporal-api")]
+    if let Some(api) = &config.temporal_api {
+        temporal_api::check(api)?;
+    }
+    anyhow::ensure!(
+        cfg!(feature = "temporal-api") || config.temporal_api.is_none(),
+        "temporal_api: this binary was built without the feature temporal-api; leave the section out"
+    );
+    Ok(())
 }
 
 /// Why something failed for want of the log: what stopped the log, if it has stopped.

@@ -43,6 +43,7 @@ fn the_example_shows_every_key_and_its_default() {
     by_default.broker = Broker { client_id, username, password_file, ..by_default.broker };
     by_default.control.socket.clone_from(&shown.control.socket);
     by_default.metrics.listen = shown.metrics.listen;
+    by_default.temporal_api.clone_from(&shown.temporal_api);
     assert_eq!(by_default, shown);
 }
 

@@ -34,6 +34,8 @@ pub struct Gateway<Token> {
     pub(super) duplicates: u64,
     /// Bytes of disk beyond which rows that the bridge holds give way; a setting, not part of what is recovered.
     quota_bytes: u64,
+    /// Limits of workflows; a setting, too.
+    engine_settings: tidegate_engine::Settings,
     /// Whether there is a bridge at all; a setting, too.
     replicated: bool,
     token: PhantomData<fn() -> Token>,
@@ -105,6 +107,7 @@ impl<Token> Gateway<Token> {
             anchor: None,
             duplicates: 0,
             quota_bytes,
+            engine_settings: tidegate_engine::Settings::default(),
             replicated: true,
             token: PhantomData,
         }
@@ -196,8 +199,12 @@ impl<Token: Send + 'static> Machine for Gateway<Token> {
     fn restore(&mut self, snapshot: &[u8]) -> Result<(), CorruptRecord> {
         let corrupt = |error: codec::DecodeError| CorruptRecord(format!("snapshot: {error}"));
         let snapshot: Snapshot = codec::from_cbor(snapshot).map_err(corrupt)?;
+        let engine_settings = self.engine_settings.clone();
         *self = Self {
-            engine: Engine::restore(&snapshot.engine).map_err(corrupt)?,
+            engine: Engine::restore(&snapshot.engine)
+                .map_err(corrupt)?
+                .with_settings(engine_settings.clone()),
+            engine_settings,
             samples: snapshot.samples,
             windows: snapshot.windows,
             link: snapshot.link,
@@ -221,6 +228,12 @@ impl<Token> Gateway<Token> {
     #[must_use]
     pub fn without_bridge(self) -> Self {
         Self { replicated: false, ..self }
+    }
+
+    /// A gateway whose workflows have these limits.
+    #[must_use]
+    pub fn with_engine_settings(self, settings: tidegate_engine::Settings) -> Self {
+        Self { engine: self.engine.with_settings(settings.clone()), engine_settings: settings, ..self }
     }
 
     /// Appends a record of a lane and takes it into the state.

@@ -12,7 +12,7 @@ use tidegate_model::limits;
 
 use crate::config::Config;
 use crate::gateway::{Input, Status};
-use crate::mqtt::{AckToken, MqttHandle};
+use crate::mqtt::MqttHandle;
 use crate::uplink::Monitor;
 
 /// Counts since the process began.
@@ -75,25 +75,26 @@ pub(super) fn shell_status(
 }
 
 /// Renders the metrics, given the gateway's own figures.
-pub(super) fn render(
-    log: LogHandle<Input<AckToken>>,
-    counts: Arc<Counts>,
-    broker: MqttHandle,
+pub(super) fn render<Token: Send + 'static>(
+    log: LogHandle<Input<Token>>,
+    broker: Option<(Arc<Counts>, MqttHandle)>,
 ) -> Box<dyn Fn(&Status) -> String + Send + Sync> {
     Box::new(move |status| {
         let commit = log.metrics();
         let mut page = Page::default();
-        page.counter(
-            "mqtt_messages",
-            "Messages the broker delivered, repetitions included",
-            counts.messages.load(Ordering::Relaxed),
-        );
-        page.counter(
-            "mqtt_connects",
-            "Connections made to the broker",
-            counts.connects.load(Ordering::Relaxed),
-        );
-        page.gauge("mqtt_connected", "1 while the broker is connected", u64::from(broker.is_connected()));
+        if let Some((counts, broker)) = &broker {
+            page.counter(
+                "mqtt_messages",
+                "Messages the broker delivered, repetitions included",
+                counts.messages.load(Ordering::Relaxed),
+            );
+            page.counter(
+                "mqtt_connects",
+                "Connections made to the broker",
+                counts.connects.load(Ordering::Relaxed),
+            );
+            page.gauge("mqtt_connected", "1 while the broker is connected", u64::from(broker.is_connected()));
+        }
         page.gauge("readings", "Readings stored", status.readings);
         page.counter("readings_duplicate", "Redeliveries recognised", status.duplicates);
         page.gauge("dead_letters", "Messages that could not be decoded, ever", status.dead_letters);

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
+use redb::backends::InMemoryBackend;
 use redb::{Builder, Database, DatabaseError, StorageBackend, StorageError};
 use tidegate_model::id::Epoch;
 use tidegate_model::lane::Lane;
@@ -161,6 +162,17 @@ impl Store {
         }
         let (store, recovered) = recover::recover(path.to_path_buf(), None, database, machine)?;
         Ok((store, Recovered { created, ..recovered }))
+    }
+
+    /// A store in memory, for a host that keeps nothing: the same store, on bytes that go with the process.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn open_in_memory<M: Machine>(
+        options: &Options,
+        machine: &mut M,
+    ) -> Result<(Self, Recovered), Error> {
+        Self::open_on_backend(InMemoryBackend::new(), options, machine)
     }
 
     /// Renames a store that will not open to `<name>.unreadable-<n>`, so that a new one can begin in its place, and

@@ -1,0 +1,179 @@
+//! `tidegate start-dev`: engine, Temporal's API and a store, in one process, with nothing to configure.
+//!
+//! The same log, engine and API as on a gateway; no broker, no pipelines, no bridge.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, ensure};
+use serde_json::json;
+use tidegate_log::{Options, Runtime, Store};
+use tidegate_model::id::Namespace;
+use tidegate_temporal_api::Settings;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use super::temporal_api::Bound;
+use super::{CANNOT_GO_ON, LOG_GRACE, metrics, storage};
+use crate::client::{Client, Waiting};
+use crate::clock::{self, Clock};
+use crate::config::{Log, LogFormat};
+use crate::control::{self, Control};
+use crate::gateway::{Effect, Gateway};
+use crate::telemetry;
+
+/// Page cache of the store on disk: a laptop has more than a gateway.
+const CACHE_BYTES: usize = 64 << 20;
+/// Closed runs that are kept: whoever develops wants to see yesterday's.
+const CLOSED_RUNS_KEPT: usize = 100_000;
+
+/// What `tidegate start-dev` can be told.
+#[derive(Debug, Clone)]
+pub struct DevServer {
+    /// Where to listen.
+    pub ip: IpAddr,
+    /// On which port; 0 for one that is free.
+    pub port: u16,
+    /// Where to keep everything; `None` for memory.
+    pub db_filename: Option<PathBuf>,
+    /// Namespaces that exist from the start, besides `default`.
+    pub namespaces: Vec<Namespace>,
+    /// What is logged.
+    pub log: Log,
+}
+
+/// Runs the server until SIGTERM or SIGINT.
+///
+/// # Errors
+/// What kept it from starting, or what stopped it.
+pub fn main(server: DevServer) -> anyhow::Result<()> {
+    telemetry::start(&server.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("failed to start the runtime")?;
+    let outcome = runtime.block_on(async { run(server, telemetry::stop_signal()?).await });
+    // Long polls must not hold up the end.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    outcome
+}
+
+/// Runs the server until `shutdown` completes.
+///
+/// # Errors
+/// What kept it from starting, or what stopped it.
+pub async fn run(server: DevServer, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let address = SocketAddr::new(server.ip, server.port);
+    ensure!(
+        server.ip.is_loopback(),
+        "--ip {}: a development server asks nobody for a key, and whoever reaches it runs code here; use 127.0.0.1, \
+         or `tidegate run` with a key in [temporal_api]",
+        server.ip
+    );
+    let listener = TcpListener::bind(address).await.with_context(|| {
+        format!("--port {}: {address} cannot be had; is another server on it?", server.port)
+    })?;
+    let address = listener.local_addr().context("the listener has no address")?;
+    let clock = Clock::open(clock::RELEASED)?;
+    let settings = tidegate_engine::Settings { closed_runs_kept_max: CLOSED_RUNS_KEPT, ..Default::default() };
+    let mut gateway = Gateway::<()>::new(u64::MAX).without_bridge().with_engine_settings(settings);
+    let store = open(server.db_filename.as_deref(), &mut gateway)?;
+    let reader = store.reader();
+    let waiting = Arc::new(Waiting::default());
+    let (stopped, mut log_stopped) = oneshot::channel();
+    let log = tidegate_log::spawn(
+        store,
+        gateway,
+        Runtime {
+            clock: Box::new(move || clock.stamp()),
+            seed: super::seed()?,
+            perform: answers(Arc::clone(&waiting)),
+            stopped: Box::new({
+                let waiting = Arc::clone(&waiting);
+                move |error| {
+                    drop(stopped.send(error));
+                    waiting.close();
+                }
+            }),
+        },
+    );
+    let client = Client::new(log.clone(), reader, waiting);
+    let router = control::router(Control {
+        client: client.clone(),
+        namespace: super::namespace(),
+        shell_status: Box::new(|| json!({ "device": "start-dev", "broker": "none", "uplink": "none" })),
+        metrics: metrics::render(log.clone(), None),
+    });
+    let api = Bound::new(listener, Settings::default()).serve(&client, router);
+    greet(&server, address);
+    let failure = tokio::select! {
+        () = shutdown => None,
+        error = &mut log_stopped => error.ok().flatten(),
+    };
+    if let Some(error) = failure {
+        return Err(anyhow::Error::new(error).context(CANNOT_GO_ON));
+    }
+    api.stop().await;
+    let ended = async {
+        log.end().await;
+        log_stopped.await
+    };
+    match tokio::time::timeout(LOG_GRACE, ended).await {
+        Ok(Ok(Some(error))) => Err(anyhow::Error::new(error).context("the last commit failed")),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+fn open(file: Option<&Path>, gateway: &mut Gateway<()>) -> anyhow::Result<Store> {
+    let options =
+        Options { cache_bytes: CACHE_BYTES, preallocate_bytes: 0, new_epoch: storage::new_epoch()? };
+    let (store, _) = match file {
+        Some(file) => Store::open(file, &options, gateway)
+            .with_context(|| format!("--db-filename {} cannot be used", file.display()))?,
+        None => Store::open_in_memory(&options, gateway)?,
+    };
+    Ok(store)
+}
+
+/// Of a gateway's effects only answers have somebody to go to here.
+fn answers(waiting: Arc<Waiting>) -> Box<dyn FnMut(Vec<Effect<()>>) + Send> {
+    Box::new(move |effects| {
+        for effect in effects {
+            match effect {
+                Effect::Answer { ticket, answer } => waiting.answer(ticket, answer),
+                Effect::Acknowledge(_) | Effect::Confirm(_) | Effect::Replicate => {}
+            }
+        }
+    })
+}
+
+fn greet(server: &DevServer, address: SocketAddr) {
+    let store = match &server.db_filename {
+        Some(file) => file.display().to_string(),
+        None => "in memory: gone when this ends; --db-filename FILE keeps it".to_owned(),
+    };
+    telemetry::say(&format!("Tidegate {}", env!("CARGO_PKG_VERSION")));
+    telemetry::say(&format!("Temporal API  {address}"));
+    telemetry::say(&format!("Metrics       http://{address}/metrics"));
+    telemetry::say(&format!("Store         {store}"));
+}
+
+/// The log settings of a command line: `--log-level` and `--log-format` as Temporal's server has them.
+///
+/// # Errors
+/// The flag, and what would be right.
+pub fn log_settings(level: &str, format: &str) -> anyhow::Result<Log> {
+    let level = match level {
+        "never" => "off",
+        other => other,
+    };
+    let format = match format {
+        "text" | "pretty" => LogFormat::Text,
+        "json" => LogFormat::Json,
+        other => anyhow::bail!("--log-format {other}: it is text or json"),
+    };
+    let log = Log { level: level.to_owned(), format };
+    telemetry::check(&log).with_context(|| format!("--log-level {level}"))?;
+    Ok(log)
+}
