@@ -19,7 +19,7 @@ use crate::command::ScheduleActivity;
 use crate::deadlines::Due;
 use crate::index::{Entry, Index};
 use crate::plan::{BadCommand, Draft};
-use crate::queue::{QueueKey, QueueKind, Ready};
+use crate::queue::{QueueKey, QueueKind, Ready, What};
 use crate::retry;
 use crate::run::Head;
 use crate::workers::Held;
@@ -78,7 +78,8 @@ impl Activity {
                     namespace: head.namespace.clone(),
                     name: self.scheduled.task_queue.clone(),
                 };
-                let ready = Ready { at: *from, run_id: head.run_id, scheduled_event_id };
+                let what = What::Activity(scheduled_event_id);
+                let ready = Ready { at: *from, run_id: head.run_id, what };
                 [Some(Entry::Ready(key, ready)), None]
             }
             AttemptState::Started { time, identity, .. } => [

@@ -1,6 +1,6 @@
 //! The engine's face: input in, records and effects out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tidegate_model::chance::Chance;
 use tidegate_model::codec::DecodeError;
@@ -9,10 +9,12 @@ use tidegate_model::id::{EventId, Namespace, RunId, TaskQueue, WorkflowId};
 use tidegate_model::limits::{GROUP_COMMIT_BYTES_MAX, GROUP_COMMIT_INPUTS_MAX, POLLS_WAITING_MAX};
 use tidegate_model::time::{Stamp, Timestamp};
 
+use crate::alarms::{Alarm, Alarms};
 use crate::bounds;
 use crate::close::ClosedRuns;
+use crate::history_wait::HistoryWaits;
 use crate::index::Index;
-use crate::queue::{QueueKey, QueueKind};
+use crate::queue::{QueueKey, QueueKind, What};
 use crate::record::Record;
 use crate::request::{Refusal, Reply, Request, Ticket};
 use crate::run::Run;
@@ -76,6 +78,9 @@ pub struct Engine {
     current: BTreeMap<Namespace, BTreeMap<WorkflowId, RunId>>,
     pub(crate) closed: ClosedRuns,
     pub(crate) index: Index,
+    /// For those who wait; like all below, gone with the process.
+    pub(crate) alarms: Alarms,
+    pub(crate) history_waits: HistoryWaits,
 }
 
 impl Engine {
@@ -100,7 +105,7 @@ impl Engine {
                     step.effects.push(Effect::Reply { ticket, reply });
                 }
             }
-            Input::Abandon { ticket } => drop(self.index.queues.abandon(step.now, ticket)),
+            Input::Abandon { ticket } => self.abandon(step, ticket),
         }
         self.settle(step, before);
     }
@@ -110,7 +115,7 @@ impl Engine {
     pub fn next_deadline(&self) -> Option<(Timestamp, &'static str)> {
         let runs = self.index.deadlines.next();
         let queues = self.index.queues.next_deadline();
-        runs.into_iter().chain(queues).min_by_key(|(at, _)| *at)
+        runs.into_iter().chain(queues).chain(self.alarms.next()).min_by_key(|(at, _)| *at)
     }
 
     /// Does what is due: fires timers, ends leases, retries activities, answers polls that waited long enough. What
@@ -119,6 +124,9 @@ impl Engine {
         let before = step.records.len();
         while let Some((ticket, kind)) = self.index.queues.next_expired(step.now) {
             step.effects.push(Effect::Reply { ticket, reply: Ok(kind.nothing()) });
+        }
+        while let Some(alarm) = self.alarms.next_due(step.now) {
+            self.sound(step, alarm);
         }
         let mut bytes = 0;
         while let Some(run_id) = self.index.deadlines.next_due_run(step.now) {
@@ -233,7 +241,7 @@ impl Engine {
             Request::UpdateWorkflowExecution(_) | Request::PollWorkflowExecutionUpdate { .. } => {
                 Err(Refusal::Unimplemented("update"))
             }
-            Request::WaitForHistory(_) => Err(Refusal::Unimplemented("waiting for history")),
+            Request::WaitForHistory(wanted) => return self.wait_for_history(step, ticket, &wanted),
             Request::RespondActivityTaskCanceled { .. } => {
                 Err(Refusal::Unimplemented("cancellation of an activity"))
             }
@@ -265,6 +273,19 @@ impl Engine {
         None
     }
 
+    /// Whoever asked has gone.
+    fn abandon(&mut self, step: &Step<'_>, ticket: Ticket) {
+        drop(self.index.queues.abandon(step.now, ticket));
+        self.forget_history_wait(ticket);
+    }
+
+    /// Somebody has waited long enough.
+    fn sound(&mut self, step: &mut Step<'_>, alarm: Alarm) {
+        match alarm {
+            Alarm::HistoryWait(ticket) => self.answer_history_wait(step, ticket),
+        }
+    }
+
     /// What follows every decision: runs that have grown too long end, and tasks go to the polls that wait for them.
     fn settle(&mut self, step: &mut Step<'_>, before: usize) {
         let grown: Vec<RunId> = step.records[before..]
@@ -279,13 +300,23 @@ impl Engine {
                 self.end_at_history_limit(step, run_id, limit);
             }
         }
-        while let Some((key, ready, poll)) = self.index.queues.next_match(step.now) {
-            match key.kind {
-                QueueKind::WorkflowTasks => self.hand_out_workflow_task(step, ready.run_id, poll),
-                QueueKind::ActivityTasks => {
-                    self.hand_out_activity(step, ready.run_id, ready.scheduled_event_id, poll);
+        while let Some((ready, poll)) = self.index.queues.next_match(step.now) {
+            match ready.what {
+                What::WorkflowTask => self.hand_out_workflow_task(step, ready.run_id, poll),
+                What::Activity(scheduled_event_id) => {
+                    self.hand_out_activity(step, ready.run_id, scheduled_event_id, poll);
                 }
             }
+        }
+        let changed: BTreeSet<RunId> = step.records[before..]
+            .iter()
+            .filter_map(|record| match record {
+                Record::History(batch) => Some(batch.run_id),
+                Record::State(change) => change.run_id(),
+            })
+            .collect();
+        for run_id in changed {
+            self.answer_history_waits(step, run_id);
         }
     }
 

@@ -35,9 +35,11 @@ mod search_attributes;
 mod namespaces;
 #[cfg_attr(not(test), allow(dead_code, reason = "what requests ask of it stands in its tests"))]
 mod visibility;
+mod history_wait;
 mod index;
 mod queue;
 mod deadlines;
+mod alarms;
 mod bounds;
 mod failure;
 mod snapshot;

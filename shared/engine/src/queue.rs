@@ -36,8 +36,16 @@ pub(crate) struct Ready {
     pub(crate) at: Timestamp,
     /// The run.
     pub(crate) run_id: RunId,
-    /// The activity's scheduled event; 0 for a workflow task, of which a run has one at most.
-    pub(crate) scheduled_event_id: EventId,
+    pub(crate) what: What,
+}
+
+/// What a worker is wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum What {
+    /// The workflow task: a run has one at most.
+    WorkflowTask,
+    /// The activity of this scheduled event.
+    Activity(EventId),
 }
 
 /// A poll that waits for a task.
@@ -151,11 +159,11 @@ impl Queues {
 
     /// The next task that can be handed out, and the poll it goes to. The poll is gone from its queue; the task leaves
     /// when whoever hands it out has recorded so.
-    pub(crate) fn next_match(&mut self, now: Timestamp) -> Option<(QueueKey, Ready, Poll)> {
+    pub(crate) fn next_match(&mut self, now: Timestamp) -> Option<(Ready, Poll)> {
         let (_, key) = self.matches.first().filter(|(at, _)| *at <= now)?.clone();
         let ready = *self.queues.get(&key)?.ready.first()?;
         let poll = self.leave(now, &key, VecDeque::pop_front)?;
-        Some((key, ready, poll))
+        Some((ready, poll))
     }
 
     /// Whether somebody waits at a queue or did so a short while ago.

@@ -50,6 +50,19 @@ impl Engine {
         })
     }
 
+    /// The run a caller means, whether it is open or has closed.
+    pub(crate) fn find_any(
+        &self,
+        namespace: &Namespace,
+        workflow_id: &WorkflowId,
+        run_id: Option<RunId>,
+    ) -> Result<RunId, Refusal> {
+        let open = self.current(namespace, workflow_id).map(|run| run.head.run_id);
+        let open = open.filter(|open| run_id.is_none_or(|id| id == *open));
+        let closed = || self.closed_summary(namespace, workflow_id, run_id).map(|summary| summary.run_id);
+        open.or_else(closed).ok_or_else(|| not_found(workflow_id, run_id))
+    }
+
     /// The open run of this id, for who comes back with a token.
     pub(crate) fn open_run(&self, run_id: RunId) -> Result<&Run, Refusal> {
         self.run_if_open(run_id).ok_or_else(|| match self.closed.get(run_id) {

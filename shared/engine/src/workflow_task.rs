@@ -22,7 +22,7 @@ use tidegate_model::time::Timestamp;
 use crate::deadlines::Due;
 use crate::engine::Engine;
 use crate::index::{Entry, Index};
-use crate::queue::{QueueKey, QueueKind, Ready};
+use crate::queue::{QueueKey, QueueKind, Ready, What};
 use crate::run::{Head, Run};
 use crate::workers::Held;
 
@@ -146,7 +146,7 @@ impl WorkflowTask {
             namespace: head.namespace.clone(),
             name: self.queue.clone(),
         };
-        let ready = Ready { at: self.scheduled_time, run_id: head.run_id, scheduled_event_id: 0 };
+        let ready = Ready { at: self.scheduled_time, run_id: head.run_id, what: What::WorkflowTask };
         let mut entries = vec![Entry::Ready(key, ready)];
         entries.extend(self.sticky_until.map(|until| Entry::Due(until, head.run_id, Due::StickyTask)));
         entries

@@ -164,6 +164,10 @@ pub const STICKY_UNPOLLED_SECONDS_MAX: u64 = 10;
 pub const STICKY_SCHEDULE_TO_START_SECONDS: u64 = 10;
 /// A poll with no task is answered empty after this, before the client's 70 s.
 pub const POLL_SECONDS_MAX: u64 = 60;
+/// A wait for history is answered with how things are after this: Temporal's. Whoever asked asks again.
+pub const HISTORY_WAIT_SECONDS_MAX: u64 = 20;
+/// Waits for history at once, over all runs. More: refused with "resource exhausted".
+pub const HISTORY_WAITS_MAX: usize = 10_000;
 /// Any duration a workflow can ask for: Temporal's cap of 100 years.
 pub const DURATION_SECONDS_MAX: u64 = 100 * 365 * 86_400;
 

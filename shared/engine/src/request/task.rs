@@ -79,6 +79,9 @@ pub struct WorkflowTaskToken {
     pub started_event_id: EventId,
     /// From 1.
     pub attempt: u32,
+    /// The poll's own id: two tasks that left no events may have the rest in common.
+    #[serde(default)]
+    pub request_id: String,
 }
 
 /// What a worker needs to run an activity.

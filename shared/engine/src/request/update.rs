@@ -107,6 +107,8 @@ pub enum WorkerMessageBody {
         accepted_request_message_id: String,
         /// The event it was to be handled after.
         accepted_request_sequencing_event_id: EventId,
+        /// What was asked, as the worker was given it: an engine that lost the update in a restart takes it from here.
+        accepted_request: Option<Box<UpdateRequest>>,
     },
     /// The validator does not.
     Rejection {

@@ -123,9 +123,9 @@ impl Engine {
     fn leased(&self, token: &WorkflowTaskToken) -> Result<&Run, Refusal> {
         let run = self.open_run(token.run_id)?;
         let is_theirs = run.workflow_tasks.current().is_some_and(|task| {
-            let started = task.lease().map(|lease| lease.started_event_id);
+            let lease = task.lease().map(|lease| (lease.started_event_id, &lease.request_id));
             task.scheduled_event_id == token.scheduled_event_id
-                && started == Some(token.started_event_id)
+                && lease == Some((token.started_event_id, &token.request_id))
                 && task.attempt == token.attempt
         });
         // SDKs throw the run out of their cache on exactly this.

@@ -52,6 +52,7 @@ impl Run {
                 scheduled_event_id: task.scheduled_event_id,
                 started_event_id: lease.started_event_id,
                 attempt: task.attempt,
+                request_id: lease.request_id.clone(),
             },
             namespace: self.head.namespace.clone(),
             workflow_id: self.head.workflow_id.clone(),

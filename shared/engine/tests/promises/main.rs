@@ -17,6 +17,7 @@ mod timer;
 mod signal;
 mod workers;
 mod polls;
+mod history_wait;
 mod limits;
 mod visibility;
 mod golden;

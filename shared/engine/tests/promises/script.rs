@@ -11,10 +11,13 @@
 //!       timer t 10s · cancel t · finish [size=n] · fail text
 //! > fail w                                  the worker's own failure
 //! > done a [size=n]    > failed a text [kind=Kind] [final] [after=5s]
+//! > follow w [beyond=n] [closed] as bob     waits for history
 //! > shutdown alice · wait 10s · off 30d · crash
 //! > history w · describe w · list [n] · deadline
 //! ```
 //! A task is answered with the token handed out last for its workflow or activity; `w~1` is the one before.
+
+mod waits;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -94,6 +97,7 @@ impl Stage {
                 Vec::new()
             }
             "history" => self.history(words.at(1)),
+            "follow" => self.follow(&words),
             "describe" => self.request(Request::DescribeWorkflowExecution {
                 namespace: namespace(),
                 workflow_id: workflow_id(words.at(1)),
@@ -283,6 +287,7 @@ impl Stage {
                 self.activities.entry(task.activity_id.clone()).or_default().push(task.token.clone());
                 format!("activity {} of {}, attempt {}", task.activity_id, task.workflow_id, task.attempt)
             }
+            Ok(Reply::History(standing)) => waits::render_standing(standing),
             Ok(Reply::Described(described)) => render_summary(&described.summary),
             Ok(Reply::Listed { runs: summaries, .. }) => {
                 let names: Vec<String> = summaries
@@ -304,7 +309,6 @@ impl Stage {
                 | Reply::Query(_)
                 | Reply::QueryRejected { .. }
                 | Reply::Update { .. }
-                | Reply::History(_)
                 | Reply::Counted { .. }
                 | Reply::TaskQueueDescribed(_)),
             ) => format!("{other:?}"),
