@@ -79,9 +79,10 @@ impl From<ServiceError> for Problem {
 fn status_of(refusal: &Refusal) -> StatusCode {
     match refusal {
         Refusal::NotFound(_) | Refusal::NamespaceNotFound(_) => StatusCode::NOT_FOUND,
-        Refusal::AlreadyStarted { .. } | Refusal::AlreadyExists(_) | Refusal::NamespaceAlreadyExists(_) => {
-            StatusCode::CONFLICT
-        }
+        Refusal::AlreadyStarted { .. }
+        | Refusal::AlreadyExists(_)
+        | Refusal::ScheduleAlreadyExists(_)
+        | Refusal::NamespaceAlreadyExists(_) => StatusCode::CONFLICT,
         Refusal::InvalidArgument(_) | Refusal::QueryFailed { .. } => StatusCode::BAD_REQUEST,
         Refusal::ResourceExhausted { .. } | Refusal::BusyWorkflow(_) => StatusCode::TOO_MANY_REQUESTS,
         Refusal::FailedPrecondition(_) | Refusal::WorkflowNotReady(_) => StatusCode::PRECONDITION_FAILED,

@@ -249,6 +249,14 @@ impl Engine {
             Request::ShutdownWorkerInstance { .. } => Err(Refusal::Unimplemented("shutdown of one worker")),
             Request::CountWorkflowExecutions { .. } => Err(Refusal::Unimplemented("count")),
             Request::DescribeTaskQueue { .. } => Err(Refusal::Unimplemented("describe of a task queue")),
+            Request::CreateSchedule(_)
+            | Request::DescribeSchedule { .. }
+            | Request::UpdateSchedule(_)
+            | Request::PatchSchedule(_)
+            | Request::DeleteSchedule { .. }
+            | Request::ListSchedules(_)
+            | Request::CountSchedules { .. }
+            | Request::ListScheduleMatchingTimes { .. } => Err(Refusal::Unimplemented("schedules")),
         })
     }
 

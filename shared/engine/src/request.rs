@@ -3,14 +3,16 @@
 mod describe;
 mod refusal;
 mod reply;
+mod schedule;
 mod start;
 mod task;
 mod update;
 mod workflow;
 
 use tidegate_model::event::WorkflowTaskFailedCause;
-use tidegate_model::id::{Namespace, RunId, TaskQueue, WorkflowId};
+use tidegate_model::id::{Namespace, RunId, ScheduleId, TaskQueue, WorkflowId};
 use tidegate_model::payload::{Failure, Header, Payloads};
+use tidegate_model::time::Timestamp;
 
 pub use describe::{
     ChildDescription, CountGroup, ListToken, ListWorkflows, PendingActivity, PendingActivityState,
@@ -18,6 +20,11 @@ pub use describe::{
 };
 pub use refusal::Refusal;
 pub use reply::{HistoryStanding, Reply};
+pub use schedule::{
+    Backfill, CreateSchedule, ListSchedules, OverlapPolicy, PatchSchedule, Schedule, ScheduleActionResult,
+    ScheduleDescription, ScheduleInfo, ScheduleListEntry, SchedulePatch, SchedulePolicies, ScheduleState,
+    ScheduledWorkflow, TriggerImmediately, UpdateSchedule,
+};
 pub use start::{SignalWithStart, StartWorkflow};
 pub use task::{
     ActivityRef, ActivityTask, ActivityTaskToken, HistoryPart, QueryToken, StickyAttributes, WorkflowQuery,
@@ -225,5 +232,47 @@ pub enum Request {
         task_queue: TaskQueue,
         /// Which of its tasks.
         kind: TaskQueueKind,
+    },
+    /// Creates a schedule. The same `request_id` again is content with the schedule there is.
+    CreateSchedule(Box<CreateSchedule>),
+    /// All that is known of a schedule.
+    DescribeSchedule {
+        /// Its namespace.
+        namespace: Namespace,
+        /// Its id.
+        schedule_id: ScheduleId,
+    },
+    /// Replaces a schedule. What it has started goes on.
+    UpdateSchedule(Box<UpdateSchedule>),
+    /// Triggers, backfills, pauses or unpauses a schedule.
+    PatchSchedule(Box<PatchSchedule>),
+    /// Ends a schedule. What it has started goes on.
+    DeleteSchedule {
+        /// Its namespace.
+        namespace: Namespace,
+        /// Its id.
+        schedule_id: ScheduleId,
+        /// Who asks.
+        identity: String,
+    },
+    /// Schedules that a filter lets through.
+    ListSchedules(ListSchedules),
+    /// How many there are.
+    CountSchedules {
+        /// Of this namespace.
+        namespace: Namespace,
+        /// As for a list.
+        query: String,
+    },
+    /// The times of a schedule in a stretch, with their jitter: at most `SCHEDULE_MATCHING_TIMES_MAX`.
+    ListScheduleMatchingTimes {
+        /// Its namespace.
+        namespace: Namespace,
+        /// Its id.
+        schedule_id: ScheduleId,
+        /// After this …
+        start_time: Timestamp,
+        /// … and up to this.
+        end_time: Timestamp,
     },
 }

@@ -124,6 +124,11 @@ text_id!(
     Namespace, "a namespace", limits::ID_BYTES_MAX, plain_name, "use letters, digits, '-', '_' and '.'"
 );
 text_id!(
+    /// A schedule of a namespace. With the prefix under which others know it (`temporal-sys-scheduler:`) it fits a
+    /// workflow id.
+    ScheduleId, "a schedule id", limits::SCHEDULE_ID_BYTES_MAX, printable, "control characters are not allowed"
+);
+text_id!(
     /// The caller's idempotency key for a signal: the same id is applied once.
     SignalId, "a signal id", limits::ID_BYTES_MAX, printable, "control characters are not allowed"
 );

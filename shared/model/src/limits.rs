@@ -122,6 +122,9 @@ pub const POLLS_PER_EVENT_MAX: usize = 10_000;
 pub const HTTP_ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// What an activity's result keeps of such an answer: it becomes history.
 pub const HTTP_ANSWER_KEPT_BYTES_MAX: usize = 2_048;
+/// A schedule's id: with `temporal-sys-scheduler:` before it it must fit a workflow id, as on Temporal. Longer: refused
+/// by name.
+pub const SCHEDULE_ID_BYTES_MAX: usize = ID_BYTES_MAX - "temporal-sys-scheduler:".len();
 /// Calendars, cron strings, intervals and exclusions of one schedule together. More: refused by name.
 pub const SCHEDULE_SPEC_ENTRIES_MAX: usize = 500;
 /// Ranges in one field of a schedule's calendar. More: refused by name.

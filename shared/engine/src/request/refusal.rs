@@ -1,6 +1,6 @@
 //! Why not.
 
-use tidegate_model::id::{Namespace, RunId};
+use tidegate_model::id::{Namespace, RunId, ScheduleId};
 use tidegate_model::payload::Failure;
 
 /// Why not: Temporal's error kinds.
@@ -37,6 +37,9 @@ pub enum Refusal {
     /// `ALREADY_EXISTS`, of anything else.
     #[error("{0}")]
     AlreadyExists(String),
+    /// `ALREADY_EXISTS`, of a schedule; to SDKs as if a workflow were started already.
+    #[error("schedule \"{0}\" is already registered")]
+    ScheduleAlreadyExists(ScheduleId),
     /// `FAILED_PRECONDITION`.
     #[error("{0}")]
     FailedPrecondition(String),

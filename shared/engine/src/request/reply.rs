@@ -1,9 +1,11 @@
 //! What the engine answers.
 
 use tidegate_model::event::UpdateOutcome;
-use tidegate_model::id::{EventId, RunId};
+use tidegate_model::id::{EventId, RunId, ScheduleId};
+use tidegate_model::time::Timestamp;
 
 use super::describe::{CountGroup, ListToken, RunDescription, RunStatus, RunSummary, TaskQueueDescription};
+use super::schedule::{ScheduleDescription, ScheduleListEntry};
 use super::task::{ActivityTask, WorkflowTask};
 use super::update::{QueryAnswer, UpdateStage};
 
@@ -92,6 +94,22 @@ pub enum Reply {
     },
     /// To a describe of a queue.
     TaskQueueDescribed(Box<TaskQueueDescription>),
+    /// To the creation of a schedule.
+    ScheduleCreated {
+        /// For an update that wants nothing to have changed in between.
+        conflict_token: u64,
+    },
+    /// To a describe of a schedule.
+    ScheduleDescribed(Box<ScheduleDescription>),
+    /// To a list of schedules.
+    SchedulesListed {
+        /// The page.
+        schedules: Vec<ScheduleListEntry>,
+        /// The last of them, if others follow.
+        next: Option<ScheduleId>,
+    },
+    /// To a list of a schedule's times.
+    ScheduleTimes(Vec<Timestamp>),
 }
 
 /// How far a run's history goes.

@@ -229,7 +229,11 @@ impl Random {
                     | Reply::Update { .. }
                     | Reply::History(_)
                     | Reply::Counted { .. }
-                    | Reply::TaskQueueDescribed(_),
+                    | Reply::TaskQueueDescribed(_)
+                    | Reply::ScheduleCreated { .. }
+                    | Reply::ScheduleDescribed(_)
+                    | Reply::SchedulesListed { .. }
+                    | Reply::ScheduleTimes(_),
                 ) => {}
                 Err(Refusal::InvalidArgument(message)) if message == "UnhandledCommand" => {
                     self.extras.insert("unhandled command");

@@ -310,12 +310,17 @@ impl Stage {
                 | Reply::QueryRejected { .. }
                 | Reply::Update { .. }
                 | Reply::Counted { .. }
-                | Reply::TaskQueueDescribed(_)),
+                | Reply::TaskQueueDescribed(_)
+                | Reply::ScheduleCreated { .. }
+                | Reply::ScheduleDescribed(_)
+                | Reply::SchedulesListed { .. }
+                | Reply::ScheduleTimes(_)),
             ) => format!("{other:?}"),
             Err(
                 other @ (Refusal::NamespaceNotFound(_)
                 | Refusal::NamespaceAlreadyExists(_)
                 | Refusal::AlreadyExists(_)
+                | Refusal::ScheduleAlreadyExists(_)
                 | Refusal::FailedPrecondition(_)
                 | Refusal::WorkflowNotReady(_)
                 | Refusal::QueryFailed { .. }
