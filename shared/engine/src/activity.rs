@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tidegate_model::event::{ActivityTaskScheduled, Event, WorkflowTaskFailedCause};
 use tidegate_model::id::EventId;
-use tidegate_model::limits::{DURATION_SECONDS_MAX, PENDING_ACTIVITIES_MAX};
+use tidegate_model::limits::DURATION_SECONDS_MAX;
 use tidegate_model::payload::Failure;
 use tidegate_model::time::Timestamp;
 
@@ -195,8 +195,8 @@ impl Draft<'_> {
         let bad = |reason| BadCommand::new(WorkflowTaskFailedCause::BadScheduleActivityAttributes, reason);
         bounds::required_id("activity id", &wanted.activity_id).map_err(bad)?;
         bounds::required_name("activity type", &wanted.activity_type).map_err(bad)?;
-        bounds::payloads("activity input", &wanted.input).map_err(bad)?;
-        bounds::header("activity header", &wanted.header).map_err(bad)?;
+        bounds::payloads("activity input", &wanted.input, self.settings).map_err(bad)?;
+        bounds::header("activity header", &wanted.header, self.settings).map_err(bad)?;
         if wanted.start_to_close_timeout.is_zero() {
             return Err(bad(bounds::Wrong(String::from("the start-to-close time-out must be above zero"))));
         }
@@ -209,8 +209,8 @@ impl Draft<'_> {
             let reason = format!("an activity {activity_id:?} is open");
             return Err(BadCommand::new(WorkflowTaskFailedCause::ScheduleActivityDuplicateId, reason));
         }
-        if open.len() >= PENDING_ACTIVITIES_MAX {
-            let reason = format!("PENDING_ACTIVITIES_MAX is {PENDING_ACTIVITIES_MAX}");
+        if open.len() >= self.settings.pending_activities_max {
+            let reason = format!("PENDING_ACTIVITIES_MAX is {}", self.settings.pending_activities_max);
             return Err(BadCommand::new(WorkflowTaskFailedCause::PendingActivitiesLimitExceeded, reason));
         }
         open.insert(Cow::Owned(activity_id.clone()));

@@ -3,10 +3,11 @@
 //! These are the caller's mistakes, and would be mistakes again: `INVALID_ARGUMENT`, where "resource exhausted" would
 //! make an SDK try again for ever.
 
-use tidegate_model::limits::{ID_BYTES_MAX, NAME_BYTES_MAX, PAYLOAD_BYTES_MAX};
+use tidegate_model::limits::{ID_BYTES_MAX, NAME_BYTES_MAX};
 use tidegate_model::payload::{Header, Payload};
 
 use crate::request::Refusal;
+use crate::settings::Settings;
 
 /// Something in a request, or in a command, is wrong; in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,15 +44,20 @@ pub(crate) fn required_name(what: &str, text: &str) -> Result<(), Wrong> {
 }
 
 /// Arguments or results, counted together.
-pub(crate) fn payloads(what: &str, payloads: &[Payload]) -> Result<(), Wrong> {
+pub(crate) fn payloads(what: &str, payloads: &[Payload], settings: &Settings) -> Result<(), Wrong> {
     let bytes = payloads.iter().map(Payload::size).sum();
-    within(what, bytes, "PAYLOAD_BYTES_MAX", PAYLOAD_BYTES_MAX)
+    blob(what, bytes, settings)
 }
 
 /// Named payloads, counted together.
-pub(crate) fn header(what: &str, header: &Header) -> Result<(), Wrong> {
+pub(crate) fn header(what: &str, header: &Header, settings: &Settings) -> Result<(), Wrong> {
     let bytes = header.iter().map(|(name, payload)| name.len() + payload.size()).sum();
-    within(what, bytes, "PAYLOAD_BYTES_MAX", PAYLOAD_BYTES_MAX)
+    blob(what, bytes, settings)
+}
+
+/// Anything else that is kept as it came: a failure, a memo.
+pub(crate) fn blob(what: &str, bytes: usize, settings: &Settings) -> Result<(), Wrong> {
+    within(what, bytes, "PAYLOAD_BYTES_MAX", settings.payload_bytes_max)
 }
 
 pub(crate) fn within(what: &str, bytes: usize, name: &str, max: usize) -> Result<(), Wrong> {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tidegate_model::codec;
 use tidegate_model::event::{Event, WorkflowTaskFailedCause};
 use tidegate_model::id::{Namespace, RunId, WorkflowId};
-use tidegate_model::limits::{CLOSED_RUNS_KEPT_MAX, PAYLOAD_BYTES_MAX};
+use tidegate_model::limits::CLOSED_RUNS_KEPT_MAX;
 use tidegate_model::payload::{Failure, FailureInfo, Payloads, RetryState};
 
 use crate::bounds;
@@ -14,6 +14,9 @@ use crate::engine::{Engine, Step};
 use crate::plan::{BadCommand, Draft};
 use crate::request::RunSummary;
 use crate::run::Run;
+
+/// Who terminates a run at a limit: Temporal's name for the part of it that does so.
+pub(crate) const ENGINE_IDENTITY: &str = "history-service";
 
 /// A run that has closed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -92,7 +95,7 @@ impl Run {
 
 impl Draft<'_> {
     pub(crate) fn complete_run(&mut self, result: Payloads) -> Result<Event, BadCommand> {
-        bounds::payloads("result", &result).map_err(|reason| {
+        bounds::payloads("result", &result, self.settings).map_err(|reason| {
             BadCommand::new(WorkflowTaskFailedCause::BadCompleteWorkflowExecutionAttributes, reason)
         })?;
         Ok(Event::WorkflowExecutionCompleted {
@@ -104,7 +107,7 @@ impl Draft<'_> {
 
     pub(crate) fn fail_run(&mut self, failure: Failure) -> Result<Event, BadCommand> {
         let bytes = codec::to_cbor(&failure).len();
-        bounds::within("failure", bytes, "PAYLOAD_BYTES_MAX", PAYLOAD_BYTES_MAX).map_err(|reason| {
+        bounds::blob("failure", bytes, self.settings).map_err(|reason| {
             BadCommand::new(WorkflowTaskFailedCause::BadFailWorkflowExecutionAttributes, reason)
         })?;
         Ok(Event::WorkflowExecutionFailed {
@@ -117,14 +120,14 @@ impl Draft<'_> {
 }
 
 impl Engine {
-    /// Ends a run whose history has reached a limit. A task that is out is given up, what waits for it is lost, as
-    /// when Temporal terminates a run.
+    /// Ends a run whose history has reached a limit, as Temporal does: it is terminated. A task that is out is given up,
+    /// what waits for it is lost.
     pub(crate) fn end_at_history_limit(&mut self, step: &mut Step<'_>, run_id: RunId, limit: &str) {
         let run = self.run(run_id);
-        let message = format!("limit {limit} is reached: the workflow should have continued as new");
+        let reason = format!("limit {limit} is reached: the workflow should have continued as new");
         let failure = Failure {
             info: FailureInfo::Server { non_retryable: true },
-            ..Failure::application(message, "", true)
+            ..Failure::application(reason.clone(), "", true)
         };
         let task = run.workflow_tasks.current().filter(|task| !task.is_transient());
         let given_up = task.and_then(|task| task.lease().map(|lease| (task, lease))).map(|(task, lease)| {
@@ -132,17 +135,16 @@ impl Engine {
                 scheduled_event_id: task.scheduled_event_id(),
                 started_event_id: lease.started_event_id,
                 cause: WorkflowTaskFailedCause::ForceCloseCommand,
-                failure: failure.clone(),
+                failure,
                 identity: String::new(),
                 reset: None,
             }
         });
-        let failed = Event::WorkflowExecutionFailed {
-            failure,
-            retry_state: RetryState::InternalServerError,
-            workflow_task_completed_event_id: 0,
-            new_execution_run_id: None,
+        let terminated = Event::WorkflowExecutionTerminated {
+            reason,
+            details: Payloads::new(),
+            identity: String::from(ENGINE_IDENTITY),
         };
-        self.write(step, run_id, given_up.into_iter().chain([failed]).collect());
+        self.write(step, run_id, given_up.into_iter().chain([terminated]).collect());
     }
 }

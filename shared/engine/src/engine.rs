@@ -304,7 +304,8 @@ impl Engine {
             })
             .collect();
         for run_id in grown {
-            if let Some(limit) = self.run_if_open(run_id).and_then(Run::history_limit) {
+            let limit = self.run_if_open(run_id).and_then(|run| run.history_limit(&self.settings));
+            if let Some(limit) = limit {
                 self.end_at_history_limit(step, run_id, limit);
             }
         }

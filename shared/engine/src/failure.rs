@@ -1,12 +1,14 @@
 //! Failures cut to a size that can be kept.
 
 use tidegate_model::codec;
-use tidegate_model::limits::{FAILURE_BYTES_MAX, PAYLOAD_BYTES_MAX};
+use tidegate_model::limits::FAILURE_BYTES_MAX;
 use tidegate_model::payload::{Failure, FailureInfo};
 
+use crate::settings::Settings;
+
 /// The failure, unless it is too large for an event: then what is left of it when it is cut.
-pub(crate) fn bounded(failure: Failure) -> Failure {
-    if codec::to_cbor(&failure).len() <= PAYLOAD_BYTES_MAX { failure } else { cut(&failure) }
+pub(crate) fn bounded(failure: Failure, settings: &Settings) -> Failure {
+    if codec::to_cbor(&failure).len() <= settings.payload_bytes_max { failure } else { cut(&failure) }
 }
 
 /// The failure in about `FAILURE_BYTES_MAX`: what decides about a retry stays, then as much text as fits; without
@@ -94,6 +96,6 @@ mod tests {
     #[test]
     fn a_failure_that_fits_is_kept_as_it_is() {
         let failure = Failure::application("x".repeat(FAILURE_BYTES_MAX * 2), "", false);
-        assert_eq!(bounded(failure.clone()), failure);
+        assert_eq!(bounded(failure.clone(), &Settings::default()), failure);
     }
 }

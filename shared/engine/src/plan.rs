@@ -10,6 +10,7 @@ use tidegate_model::limits::COMMANDS_BYTES_MAX;
 
 use crate::command::Command;
 use crate::run::Run;
+use crate::settings::Settings;
 
 /// Commands that can be carried out.
 #[derive(Debug)]
@@ -37,6 +38,7 @@ impl BadCommand {
 /// A plan in the making: the run as it will be after the commands so far.
 pub(crate) struct Draft<'a> {
     pub(crate) run: &'a Run,
+    pub(crate) settings: &'a Settings,
     pub(crate) identity: &'a str,
     pub(crate) completed_event_id: EventId,
     /// Names of the activities that are open after the commands so far; gathered when a command first asks.
@@ -73,12 +75,14 @@ impl Plan {
     /// Checks the commands of a task whose completion will be event `completed_event_id`.
     pub(crate) fn of(
         run: &Run,
+        settings: &Settings,
         completed_event_id: EventId,
         commands: Vec<Command>,
         identity: &str,
     ) -> Result<Self, BadCommand> {
         let mut draft = Draft {
             run,
+            settings,
             identity,
             completed_event_id,
             activities: None,

@@ -31,6 +31,9 @@ pub enum StateChange {
         identity: String,
         /// The poll's own id.
         request_id: String,
+        /// Whether it was told that the history is long.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        suggest_continue_as_new: bool,
     },
     /// Such an attempt failed or timed out; the next is scheduled.
     TransientTaskEnded {

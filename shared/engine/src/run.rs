@@ -6,9 +6,6 @@ use serde::{Deserialize, Serialize};
 use tidegate_model::codec;
 use tidegate_model::event::{Event, HistoryBatch, WorkflowExecutionStarted};
 use tidegate_model::id::{EventId, Namespace, RunId, TaskQueue, WorkflowId};
-use tidegate_model::limits::{
-    HISTORY_BYTES_MAX, HISTORY_BYTES_SUGGEST, HISTORY_EVENTS_MAX, HISTORY_EVENTS_SUGGEST,
-};
 use tidegate_model::payload::Header;
 use tidegate_model::time::Timestamp;
 
@@ -17,10 +14,11 @@ use crate::buffer::Buffer;
 use crate::index::{Entry, Index};
 use crate::record::StateChange;
 use crate::request::{RunStatus, RunSummary};
+use crate::settings::Settings;
 use crate::signal::Signals;
 use crate::sticky::Sticky;
 use crate::timer::Timers;
-use crate::workflow_task::WorkflowTasks;
+use crate::workflow_task::{Lease, WorkflowTasks};
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -121,8 +119,15 @@ impl Run {
                         index,
                     );
                 }
-                Event::WorkflowTaskStarted { identity, request_id, .. } => {
-                    self.workflow_task_started(id, now, identity, request_id, index);
+                Event::WorkflowTaskStarted { identity, request_id, suggest_continue_as_new, .. } => {
+                    let lease = Lease {
+                        started_event_id: id,
+                        time: now,
+                        identity: identity.clone(),
+                        request_id: request_id.clone(),
+                        suggest_continue_as_new: *suggest_continue_as_new,
+                    };
+                    self.workflow_task_started(lease, index);
                 }
                 Event::WorkflowTaskCompleted { started_event_id, .. } => {
                     self.workflow_task_completed(*started_event_id, index);
@@ -182,9 +187,13 @@ impl Run {
     /// Takes a change that history does not hold into the state.
     pub(crate) fn apply_change(&mut self, change: &StateChange, index: &mut Index) {
         match change {
-            StateChange::TransientTaskStarted { run_id: _, time, identity, request_id } => {
-                self.start_transient_task(*time, identity, request_id, index);
-            }
+            StateChange::TransientTaskStarted {
+                run_id: _,
+                time,
+                identity,
+                request_id,
+                suggest_continue_as_new,
+            } => self.start_transient_task(*time, identity, request_id, *suggest_continue_as_new, index),
             StateChange::TransientTaskEnded { run_id: _, time } => {
                 self.workflow_task_ended(index);
                 self.schedule_transient_task(*time, index);
@@ -281,15 +290,16 @@ impl Run {
     }
 
     /// Whether the workflow should continue as new.
-    pub(crate) fn is_long(&self) -> bool {
-        self.history_length() >= HISTORY_EVENTS_SUGGEST || self.history_bytes >= HISTORY_BYTES_SUGGEST
+    pub(crate) fn is_long(&self, settings: &Settings) -> bool {
+        self.history_length() >= settings.history_events_suggest
+            || self.history_bytes >= settings.history_bytes_suggest
     }
 
     /// The limit this run's history has reached.
-    pub(crate) fn history_limit(&self) -> Option<&'static str> {
-        if self.history_length() >= HISTORY_EVENTS_MAX {
+    pub(crate) fn history_limit(&self, settings: &Settings) -> Option<&'static str> {
+        if self.history_length() >= settings.history_events_max {
             Some("HISTORY_EVENTS_MAX")
-        } else if self.history_bytes >= HISTORY_BYTES_MAX {
+        } else if self.history_bytes >= settings.history_bytes_max {
             Some("HISTORY_BYTES_MAX")
         } else {
             None

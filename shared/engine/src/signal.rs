@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use tidegate_model::event::Event;
 use tidegate_model::id::{Namespace, RunId, WorkflowId};
-use tidegate_model::limits::SIGNALS_PER_RUN_MAX;
 use tidegate_model::payload::{Header, Payloads};
 
 use crate::bounds;
@@ -52,16 +51,16 @@ impl Engine {
         bounds::required_id("signal name", &signal_name)?;
         bounds::id("identity", &identity)?;
         bounds::id("request id", &request_id)?;
-        bounds::payloads("signal input", &input)?;
-        bounds::header("signal header", &header)?;
+        bounds::payloads("signal input", &input, &self.settings)?;
+        bounds::header("signal header", &header, &self.settings)?;
         let run = self.find_open(&namespace, &workflow_id, run_id)?;
         let run_id = run.head.run_id;
         if run.signals.request_ids.contains(&request_id) {
             return Ok(Reply::Signaled { run_id, event_id: None, fresh: false });
         }
-        if run.signals.count >= SIGNALS_PER_RUN_MAX {
-            let message =
-                format!("run {run_id} has had {SIGNALS_PER_RUN_MAX} signals; that is SIGNALS_PER_RUN_MAX");
+        let most = self.settings.signals_per_run_max;
+        if run.signals.count >= most {
+            let message = format!("run {run_id} has had {most} signals; that is SIGNALS_PER_RUN_MAX");
             return Err(Refusal::InvalidArgument(message));
         }
         let signaled = Event::WorkflowExecutionSignaled {

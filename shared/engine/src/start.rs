@@ -8,12 +8,13 @@ use crate::bounds;
 use crate::engine::{Engine, Step};
 use crate::record::Record;
 use crate::request::{Refusal, Reply, StartWorkflow};
+use crate::settings::Settings;
 use crate::workflow_task;
 
 impl Engine {
     /// Reuse policy is Temporal's `ALLOW_DUPLICATE`, conflict policy `FAIL`.
     pub(crate) fn start(&mut self, step: &mut Step<'_>, start: StartWorkflow) -> Result<Reply, Refusal> {
-        check(&start)?;
+        check(&start, &self.settings)?;
         if let Some(reply) = self.already_started(&start) {
             return reply;
         }
@@ -87,13 +88,13 @@ impl Engine {
     }
 }
 
-fn check(start: &StartWorkflow) -> Result<(), Refusal> {
+fn check(start: &StartWorkflow, settings: &Settings) -> Result<(), Refusal> {
     bounds::required_name("workflow type", &start.workflow_type)?;
     bounds::id("identity", &start.identity)?;
     bounds::id("request id", &start.request_id)?;
-    bounds::payloads("workflow input", &start.input)?;
-    bounds::header("header", &start.header)?;
-    bounds::header("memo", &start.memo)?;
-    bounds::header("search attributes", &start.search_attributes)?;
+    bounds::payloads("workflow input", &start.input, settings)?;
+    bounds::header("header", &start.header, settings)?;
+    bounds::header("memo", &start.memo, settings)?;
+    bounds::header("search attributes", &start.search_attributes, settings)?;
     Ok(())
 }

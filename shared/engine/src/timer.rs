@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tidegate_model::event::{Event, UserMetadata, WorkflowTaskFailedCause};
 use tidegate_model::id::EventId;
-use tidegate_model::limits::{DURATION_SECONDS_MAX, PENDING_TIMERS_MAX};
+use tidegate_model::limits::DURATION_SECONDS_MAX;
 use tidegate_model::time::Timestamp;
 
 use crate::bounds;
@@ -94,8 +94,8 @@ impl Draft<'_> {
             let reason = format!("a timer {timer_id:?} is open");
             return Err(BadCommand::new(WorkflowTaskFailedCause::StartTimerDuplicateId, reason));
         }
-        if self.open_timers >= PENDING_TIMERS_MAX {
-            let reason = format!("PENDING_TIMERS_MAX is {PENDING_TIMERS_MAX}");
+        if self.open_timers >= self.settings.pending_timers_max {
+            let reason = format!("PENDING_TIMERS_MAX is {}", self.settings.pending_timers_max);
             return Err(BadCommand::new(WorkflowTaskFailedCause::PendingTimersLimitExceeded, reason));
         }
         self.timers.insert(timer_id.clone(), Some(self.next_event_id()));

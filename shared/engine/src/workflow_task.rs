@@ -63,6 +63,9 @@ pub(crate) struct Lease {
     pub(crate) identity: String,
     /// The poll's own id.
     pub(crate) request_id: String,
+    /// What the worker was told of the history's length: the same when it is written, whatever the settings are then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) suggest_continue_as_new: bool,
 }
 
 /// The time-out asked for, with the server's default and cap.
@@ -181,24 +184,10 @@ impl Run {
         self.workflow_tasks.set(&self.head, Some(task), index);
     }
 
-    pub(crate) fn workflow_task_started(
-        &mut self,
-        id: EventId,
-        now: Timestamp,
-        identity: &str,
-        request_id: &str,
-        index: &mut Index,
-    ) {
-        if self.has_lease() {
-            return;
+    pub(crate) fn workflow_task_started(&mut self, lease: Lease, index: &mut Index) {
+        if !self.has_lease() {
+            self.lease_workflow_task(lease, index);
         }
-        let lease = Lease {
-            started_event_id: id,
-            time: now,
-            identity: identity.to_owned(),
-            request_id: request_id.to_owned(),
-        };
-        self.lease_workflow_task(lease, index);
     }
 
     pub(crate) fn workflow_task_completed(&mut self, started_event_id: EventId, index: &mut Index) {
@@ -227,6 +216,7 @@ impl Run {
         time: Timestamp,
         identity: &str,
         request_id: &str,
+        suggest_continue_as_new: bool,
         index: &mut Index,
     ) {
         let lease = Lease {
@@ -234,6 +224,7 @@ impl Run {
             time,
             identity: identity.to_owned(),
             request_id: request_id.to_owned(),
+            suggest_continue_as_new,
         };
         self.lease_workflow_task(lease, index);
     }

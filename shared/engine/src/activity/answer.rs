@@ -18,7 +18,7 @@ impl Engine {
         bounds::id("identity", &identity)?;
         let token = self.attempt_meant(task)?;
         let ActivityTaskToken { run_id, scheduled_event_id, attempt: _ } = token;
-        let events = match bounds::payloads("activity result", &result) {
+        let events = match bounds::payloads("activity result", &result, &self.settings) {
             Ok(()) => self.complete_activity(run_id, scheduled_event_id, result, identity),
             // The worker has done its work and cannot do better: the workflow must learn of it, not the worker.
             Err(bounds::Wrong(reason)) => {

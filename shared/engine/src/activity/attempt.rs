@@ -126,7 +126,10 @@ impl Engine {
                 Vec::new()
             }
             Verdict::Over(retry_state) => {
-                vec![activity.started_event(scheduled_event_id), last(failure::bounded(failure), retry_state)]
+                vec![
+                    activity.started_event(scheduled_event_id),
+                    last(failure::bounded(failure, &self.settings), retry_state),
+                ]
             }
         }
     }

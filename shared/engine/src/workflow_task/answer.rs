@@ -21,9 +21,9 @@ impl Engine {
     ) -> Result<Reply, Refusal> {
         let WorkflowTaskCompletion { token, commands, identity, sticky, sdk_metadata, .. } = completion;
         bounds::id("identity", &identity)?;
-        bounds::payloads("sdk metadata", sdk_metadata.as_slice())?;
+        bounds::payloads("sdk metadata", sdk_metadata.as_slice(), &self.settings)?;
         let run = self.leased(&token)?;
-        match Plan::of(run, token.started_event_id + 1, commands, &identity) {
+        match Plan::of(run, &self.settings, token.started_event_id + 1, commands, &identity) {
             Ok(plan) => {
                 let completed = Event::WorkflowTaskCompleted {
                     scheduled_event_id: token.scheduled_event_id,
@@ -114,7 +114,13 @@ impl Engine {
         self.leased(token)?;
         // A transient attempt that fails is left to time out, as above.
         if token.attempt == 1 {
-            self.fail_workflow_task(step, token.run_id, cause, failure::bounded(failure), identity);
+            self.fail_workflow_task(
+                step,
+                token.run_id,
+                cause,
+                failure::bounded(failure, &self.settings),
+                identity,
+            );
         }
         Ok(Reply::Done)
     }

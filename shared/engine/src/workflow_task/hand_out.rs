@@ -20,6 +20,7 @@ impl Engine {
                 time: step.now,
                 identity: poll.identity,
                 request_id,
+                suggest_continue_as_new: run.is_long(&self.settings),
             };
             self.commit(step, Record::State(change));
         } else {
@@ -27,7 +28,7 @@ impl Engine {
                 scheduled_event_id: task.scheduled_event_id,
                 request_id,
                 identity: poll.identity,
-                suggest_continue_as_new: run.is_long(),
+                suggest_continue_as_new: run.is_long(&self.settings),
                 history_size_bytes: run.history_bytes,
             };
             self.write(step, run_id, vec![started]);
@@ -88,7 +89,7 @@ impl Run {
                 scheduled_event_id: task.scheduled_event_id,
                 request_id: lease.request_id.clone(),
                 identity: lease.identity.clone(),
-                suggest_continue_as_new: self.is_long(),
+                suggest_continue_as_new: lease.suggest_continue_as_new,
                 history_size_bytes: self.history_bytes,
             },
         ]

@@ -86,6 +86,7 @@ fn changes() -> Vec<StateChange> {
             time,
             identity: identity.clone(),
             request_id: request_id.clone(),
+            suggest_continue_as_new: false,
         },
         StateChange::TransientTaskEnded { run_id, time },
         StateChange::Buffered {

@@ -148,11 +148,11 @@ fn a_history_that_is_too_long_ends_the_run_with_the_limits_name() {
         stage.run("poll q");
         stage.run(&format!("complete w: {commands}"));
     }
-    assert_eq!(stage.run("list"), ["w Failed"]);
+    assert_eq!(stage.run("list"), ["w Terminated"]);
     let history = &stage.world.histories[&stage.run_id("w")];
     let events: Vec<&Event> = history.iter().flat_map(|batch| &batch.events).collect();
-    let Some(Event::WorkflowExecutionFailed { failure, .. }) = events.last() else { panic!("it failed") };
-    assert!(failure.message.starts_with("limit HISTORY_EVENTS_MAX is reached"), "{}", failure.message);
+    let Some(Event::WorkflowExecutionTerminated { reason, .. }) = events.last() else { panic!("it ended") };
+    assert!(reason.starts_with("limit HISTORY_EVENTS_MAX is reached"), "{reason}");
     assert!(events.len() as u64 > HISTORY_EVENTS_MAX);
     for (id, event) in (1_usize..).zip(events) {
         if let Event::WorkflowTaskStarted { suggest_continue_as_new, .. } = event {
@@ -179,7 +179,7 @@ fn a_history_of_too_many_bytes_ends_the_run_even_while_its_task_is_out() {
     assert!((30..40).contains(&signals), "{signals}");
     let history = stage.run("history w");
     let last = history.last().expect("there is the end");
-    assert!(last.ends_with("WorkflowExecutionFailed"), "{last}");
+    assert!(last.ends_with("WorkflowExecutionTerminated"), "{last}");
     assert_eq!(stage.run("deadline")[0], "in 60s: a poll has waited long enough");
 }
 
