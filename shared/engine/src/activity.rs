@@ -215,7 +215,7 @@ impl Draft<'_> {
         }
         open.insert(Cow::Owned(activity_id.clone()));
         let longest = Duration::from_secs(DURATION_SECONDS_MAX);
-        Ok(Event::ActivityTaskScheduled(ActivityTaskScheduled {
+        Ok(Event::ActivityTaskScheduled(Box::new(ActivityTaskScheduled {
             activity_id: wanted.activity_id,
             activity_type: wanted.activity_type,
             task_queue: wanted.task_queue.unwrap_or_else(|| self.run.head.task_queue.clone()),
@@ -229,6 +229,6 @@ impl Draft<'_> {
             header: wanted.header,
             priority: wanted.priority,
             user_metadata: wanted.user_metadata,
-        }))
+        })))
     }
 }

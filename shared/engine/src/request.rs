@@ -42,6 +42,10 @@ pub struct Ticket(pub u64);
 
 /// A request.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a request is taken apart where it arrives: it is moved a few times"
+)]
 pub enum Request {
     /// Starts a run. Refused with [`Refusal::AlreadyStarted`] where its policies say so; the same `request_id` gives
     /// the same run again.

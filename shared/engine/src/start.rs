@@ -29,7 +29,7 @@ impl Engine {
             start_to_close_timeout: workflow_task_timeout,
             attempt: 1,
         };
-        let started = Event::WorkflowExecutionStarted(WorkflowExecutionStarted {
+        let started = Event::WorkflowExecutionStarted(Box::new(WorkflowExecutionStarted {
             workflow_type: start.workflow_type,
             task_queue: start.task_queue,
             input: start.input,
@@ -56,7 +56,7 @@ impl Engine {
             search_attributes: start.search_attributes,
             priority: start.priority,
             user_metadata: start.user_metadata,
-        });
+        }));
         let batch = HistoryBatch {
             namespace: start.namespace,
             workflow_id: start.workflow_id,

@@ -69,7 +69,7 @@ impl HistoryBatch {
 #[serde(rename_all = "snake_case")]
 pub enum Event {
     /// 1. The run began.
-    WorkflowExecutionStarted(WorkflowExecutionStarted),
+    WorkflowExecutionStarted(Box<WorkflowExecutionStarted>),
     /// 2. The workflow function returned.
     WorkflowExecutionCompleted {
         /// What it returned.
@@ -160,7 +160,7 @@ pub enum Event {
         reset: Option<Box<ResetRuns>>,
     },
     /// 10. The workflow asked for an activity.
-    ActivityTaskScheduled(ActivityTaskScheduled),
+    ActivityTaskScheduled(Box<ActivityTaskScheduled>),
     /// 11. A worker took the attempt that ended it. Written together with the end.
     ActivityTaskStarted {
         /// The scheduling event.

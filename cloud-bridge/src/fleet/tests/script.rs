@@ -430,11 +430,11 @@ impl World {
 
 fn history(run: RunId, from: u64, to: u64, ends: bool) -> HistoryBatch {
     let event = |id: u64| match id {
-        1 => Event::WorkflowExecutionStarted(WorkflowExecutionStarted::new(
+        1 => Event::WorkflowExecutionStarted(Box::new(WorkflowExecutionStarted::new(
             "pipeline",
             "pipelines".parse().expect("a task queue"),
             run,
-        )),
+        ))),
         id if id == to && ends => Event::WorkflowExecutionCompleted {
             result: vec![Payload::json("42")],
             workflow_task_completed_event_id: 1,

@@ -137,7 +137,7 @@ fn events() -> Vec<(&'static str, Event)> {
     let header = BTreeMap::from([("trace".to_owned(), Payload::json("\"00-ab-cd-01\""))]);
     one_of_each!(Event {
         "workflow_execution_started": Event::WorkflowExecutionStarted(_) =>
-            Event::WorkflowExecutionStarted(WorkflowExecutionStarted {
+            Event::WorkflowExecutionStarted(Box::new(WorkflowExecutionStarted {
                 workflow_type: "pipeline".into(),
                 task_queue: queue(),
                 input: payloads(),
@@ -157,7 +157,7 @@ fn events() -> Vec<(&'static str, Event)> {
                 header: header.clone(),
                 memo: header.clone(),
                 search_attributes: header.clone(),
-            }),
+            })),
         "workflow_execution_completed": Event::WorkflowExecutionCompleted { .. } =>
             Event::WorkflowExecutionCompleted { result: payloads(), workflow_task_completed_event_id: 4 },
         "workflow_execution_failed": Event::WorkflowExecutionFailed { .. } => Event::WorkflowExecutionFailed {
@@ -196,7 +196,7 @@ fn events() -> Vec<(&'static str, Event)> {
             identity: "worker@gw-1".into(),
         },
         "activity_task_scheduled": Event::ActivityTaskScheduled(_) =>
-            Event::ActivityTaskScheduled(ActivityTaskScheduled {
+            Event::ActivityTaskScheduled(Box::new(ActivityTaskScheduled {
                 activity_id: "1".into(),
                 activity_type: "http_post".into(),
                 task_queue: queue(),
@@ -208,7 +208,7 @@ fn events() -> Vec<(&'static str, Event)> {
                 retry_policy: RetryPolicy::default(),
                 workflow_task_completed_event_id: 4,
                 header,
-            }),
+            })),
         "activity_task_started": Event::ActivityTaskStarted { .. } => Event::ActivityTaskStarted {
             scheduled_event_id: 5,
             identity: "worker@gw-1".into(),
