@@ -1,17 +1,19 @@
 //! The `tidegate` command: runs the agent, and looks at a running one.
 
+mod agent;
 mod print;
+mod task_queue;
+mod workflow;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use serde_json::{Value, json};
-use tidegate_engine::RunSummary;
+use serde_json::Value;
 
+use self::agent::Agent;
 use crate::config::Config;
-use crate::control::{Caller, HistoryEvent};
 use crate::pipeline::Definition;
 
 /// Durable workflows on a gateway.
@@ -60,7 +62,10 @@ enum Command {
     },
     /// Workflow executions on this gateway.
     #[command(subcommand)]
-    Workflow(WorkflowCommand),
+    Workflow(workflow::Command),
+    /// What waits for workers, and who they are.
+    #[command(subcommand)]
+    TaskQueue(task_queue::Command),
     /// What the agent is doing: clocks, broker, bridge, counts.
     Status {
         #[command(flatten)]
@@ -72,48 +77,6 @@ enum Command {
     /// Pipeline files.
     #[command(subcommand)]
     Pipeline(PipelineCommand),
-}
-
-#[derive(Debug, Subcommand)]
-enum WorkflowCommand {
-    /// Lists executions, the newest first.
-    List {
-        /// At most so many.
-        #[arg(long, default_value_t = 50)]
-        limit: usize,
-        #[command(flatten)]
-        agent: Agent,
-    },
-    /// Shows the history of an execution as a timeline.
-    Show {
-        #[command(flatten)]
-        execution: Execution,
-        #[command(flatten)]
-        agent: Agent,
-    },
-    /// Shows what the engine knows of an execution.
-    Describe {
-        #[command(flatten)]
-        execution: Execution,
-        #[command(flatten)]
-        agent: Agent,
-    },
-    /// Signals an execution.
-    Signal {
-        #[command(flatten)]
-        execution: Execution,
-        /// The signal's name.
-        #[arg(long)]
-        name: String,
-        /// Its argument, in JSON.
-        #[arg(long)]
-        input: Option<String>,
-        /// Idempotency key: the same one is applied once.
-        #[arg(long)]
-        request_id: Option<String>,
-        #[command(flatten)]
-        agent: Agent,
-    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -133,55 +96,6 @@ enum PipelineCommand {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
-}
-
-#[derive(Debug, clap::Args)]
-struct Execution {
-    /// The workflow id.
-    #[arg(short, long)]
-    workflow_id: String,
-    /// A run of it; without, the latest.
-    #[arg(short, long)]
-    run_id: Option<String>,
-}
-
-impl Execution {
-    fn query(&self) -> Vec<(&'static str, String)> {
-        let run = self.run_id.iter().map(|run| ("run", run.clone()));
-        std::iter::once(("id", self.workflow_id.clone())).chain(run).collect()
-    }
-}
-
-/// Which agent to ask.
-#[derive(Debug, clap::Args)]
-struct Agent {
-    /// The agent's configuration, which says where its control socket is.
-    #[arg(short, long, default_value = "/etc/tidegate/agent.toml")]
-    config: PathBuf,
-    /// The control socket itself.
-    #[arg(long)]
-    socket: Option<PathBuf>,
-    /// Prints JSON.
-    #[arg(long)]
-    json: bool,
-}
-
-impl Agent {
-    fn caller(&self) -> anyhow::Result<Caller> {
-        let socket = match &self.socket {
-            Some(socket) => socket.clone(),
-            None => Config::load(&self.config)?.control_socket(),
-        };
-        Ok(Caller::new(&socket)?)
-    }
-
-    async fn get<T: serde::de::DeserializeOwned>(
-        &self,
-        route: &str,
-        query: &[(&str, String)],
-    ) -> anyhow::Result<T> {
-        Ok(self.caller()?.get(route, query).await?)
-    }
 }
 
 /// Runs the command with these arguments (the first is the program's name). Says what went wrong on standard error.
@@ -216,54 +130,19 @@ fn execute(command: Command) -> anyhow::Result<()> {
             let namespaces = namespace;
             crate::run::dev::main(crate::run::dev::DevServer { ip, port, db_filename, namespaces, log })
         }
-        Command::Workflow(command) => ask(workflow(command)),
+        Command::Workflow(command) => ask(workflow::run(command)),
+        Command::TaskQueue(command) => ask(task_queue::run(command)),
         Command::Status { agent } => ask(async move {
             let status: Value = agent.get("/v1/status", &[]).await?;
-            if agent.json { print::json(&status) } else { print::status(&status) }
+            if agent.wants_json() { print::json(&status) } else { print::status(&status) }
         }),
         Command::DeadLetter(DeadLetterCommand::List { agent }) => ask(async move {
             let status: Value = agent.get("/v1/status", &[]).await?;
             let letters = &status["dead_letters_kept"];
-            if agent.json { print::json(letters) } else { print::dead_letters(&status) }
+            if agent.wants_json() { print::json(letters) } else { print::dead_letters(&status) }
         }),
         Command::Pipeline(PipelineCommand::Check { files }) => check_pipelines(&files),
     }
-}
-
-async fn workflow(command: WorkflowCommand) -> anyhow::Result<()> {
-    match command {
-        WorkflowCommand::List { limit, agent } => {
-            let runs: Vec<RunSummary> = agent.get("/v1/workflows", &[("limit", limit.to_string())]).await?;
-            if agent.json { print::json(&runs) } else { print::runs(&runs) }
-        }
-        WorkflowCommand::Show { execution, agent } => {
-            let events: Vec<HistoryEvent> = agent.get("/v1/history", &execution.query()).await?;
-            if agent.json { print::json(&events) } else { print::timeline(&events) }
-        }
-        WorkflowCommand::Describe { execution, agent } => {
-            let run: RunSummary = agent.get("/v1/workflow", &execution.query()).await?;
-            if agent.json { print::json(&run) } else { print::run(&run) }
-        }
-        WorkflowCommand::Signal { execution, name, input, request_id, agent } => {
-            let input = input
-                .map(|text| serde_json::from_str::<Value>(&text).with_context(|| not_json(&text)))
-                .transpose()?;
-            let body = json!({
-                "workflow_id": execution.workflow_id,
-                "run_id": execution.run_id,
-                "name": name,
-                "input": input,
-                "identity": "tidegate command line",
-                "request_id": request_id.unwrap_or_default(),
-            });
-            let reply: Value = agent.caller()?.post("/v1/signal", &body).await?;
-            if agent.json { print::json(&reply) } else { print::signaled(&name, &reply) }
-        }
-    }
-}
-
-fn not_json(text: &str) -> String {
-    format!("--input {text} is not JSON; a text needs its own quotes, as in --input '\"yes\"'")
 }
 
 fn check_pipelines(files: &[PathBuf]) -> anyhow::Result<()> {

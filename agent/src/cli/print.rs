@@ -6,7 +6,8 @@ use serde::Serialize;
 use serde_json::Value;
 use tidegate_engine::RunSummary;
 
-use crate::control::HistoryEvent;
+use super::workflow::Node;
+use crate::control::{Count, HistoryEvent};
 use crate::pipeline::Diagnostic;
 
 const COLUMNS: usize = 80;
@@ -45,31 +46,138 @@ pub(super) fn runs(runs: &[RunSummary]) -> anyhow::Result<()> {
     lines(std::iter::once(header).chain(rows))
 }
 
+/// How many executions there are.
+pub(super) fn count(count: &Count) -> anyhow::Result<()> {
+    let total = format!("Total: {}", count.count);
+    lines(
+        std::iter::once(total).chain(count.groups.iter().map(|(group, count)| format!("  {group}: {count}"))),
+    )
+}
+
 /// One execution.
-pub(super) fn run(run: &RunSummary) -> anyhow::Result<()> {
+pub(super) fn run(run: &Value) -> anyhow::Result<()> {
+    let text = |name: &str| run[name].as_str().unwrap_or("-").to_owned();
     let mut out = vec![
-        field("Workflow id", &run.workflow_id),
-        field("Run id", &run.run_id),
-        field("Type", &run.workflow_type),
-        field("Task queue", &run.task_queue),
-        field("Status", &run.status.name()),
-        field("Started", &run.start_time),
+        field("Workflow id", &text("workflow_id")),
+        field("Run id", &text("run_id")),
+        field("Type", &text("workflow_type")),
+        field("Namespace", &text("namespace")),
+        field("Task queue", &text("task_queue")),
+        field("Status", &text("status")),
+        field("Started", &text("start_time")),
     ];
-    if let Some(closed) = run.close_time {
-        out.push(field("Closed", &closed));
+    for (name, key) in
+        [("Closed", "close_time"), ("Times out", "run_expiration_time"), ("Reset to", "reset_run_id")]
+    {
+        if run[key].is_string() {
+            out.push(field(name, &text(key)));
+        }
     }
-    out.push(field("History", &format!("{} events, {} bytes", run.history_length, run.history_size_bytes)));
     out.push(field(
-        "Pending",
-        &format!("{} activities, {} timers", run.pending_activities, run.pending_timers),
+        "History",
+        &format!("{} events, {} bytes", run["history_length"], run["history_size_bytes"]),
     ));
-    if run.workflow_task_attempt > 1 {
+    for (name, key) in [("Memo", "memo"), ("Attributes", "search_attributes")] {
+        for (entry, value) in run[key].as_object().into_iter().flatten() {
+            out.push(field(name, &format!("{entry} = {value}")));
+        }
+    }
+    if run["cancel_requested"] == true {
+        out.push(field("Cancel", &"requested"));
+    }
+    let task = &run["pending_workflow_task"];
+    if task["attempt"].as_u64().is_some_and(|attempt| attempt > 1) {
         out.push(field(
             "Blocked",
-            &format!("workflow task in attempt {}: see the agent's log", run.workflow_task_attempt),
+            &format!("workflow task in attempt {}: see the agent's log", task["attempt"]),
         ));
+    } else if task["scheduled_time"].is_string() {
+        let is = if task["started_time"].is_string() { "a worker has it" } else { "waits for a worker" };
+        out.push(field("Workflow task", &is));
+    }
+    for activity in run["pending_activities"].as_array().into_iter().flatten() {
+        let part = |name: &str| activity[name].as_str().unwrap_or("-").to_owned();
+        let mut line = format!(
+            "{} ({}) {}, attempt {}",
+            part("activity_type"),
+            part("activity_id"),
+            part("state"),
+            activity["attempt"]
+        );
+        if activity["last_failure"].is_string() {
+            line.push_str(&format!("; last failure: {}", part("last_failure")));
+        }
+        out.push(field("Activity", &cut(&line, COLUMNS - 14)));
+    }
+    if run["pending_timers"].as_u64().is_some_and(|timers| timers > 0) {
+        out.push(field("Timers", &run["pending_timers"]));
+    }
+    for child in run["pending_children"].as_array().into_iter().flatten() {
+        let part = |name: &str| child[name].as_str().unwrap_or("-").to_owned();
+        out.push(field("Child", &format!("{} ({})", part("workflow_id"), part("workflow_type"))));
     }
     lines(out)
+}
+
+/// An execution that was started, or was there.
+pub(super) fn started(workflow_id: &str, reply: &Value) -> anyhow::Result<()> {
+    lines([field("Workflow id", &workflow_id), field("Run id", &reply["run_id"].as_str().unwrap_or("-"))])
+}
+
+/// What workflow code said to a query.
+pub(super) fn query(reply: &Value) -> anyhow::Result<()> {
+    if let Some(status) = reply["rejected"].as_str() {
+        return lines([format!("the query was rejected: the run is {status}")]);
+    }
+    lines(reply["result"].as_array().into_iter().flatten().map(Value::to_string))
+}
+
+/// An execution and its children.
+pub(super) fn tree(root: &Node) -> anyhow::Result<()> {
+    let mut out = Vec::new();
+    branch(root, "", "", &mut out);
+    lines(out)
+}
+
+fn branch(node: &Node, first: &str, rest: &str, out: &mut Vec<String>) {
+    out.push(format!("{first}{} {} ({})", node.status, node.workflow_id, node.workflow_type));
+    let below = if node.children.is_empty() { "    " } else { "│   " };
+    out.extend(node.pending.iter().map(|pending| format!("{rest}{below}{pending}")));
+    let last = node.children.len().saturating_sub(1);
+    for (at, child) in node.children.iter().enumerate() {
+        let (head, tail) = if at == last { ("└── ", "    ") } else { ("├── ", "│   ") };
+        branch(child, &format!("{rest}{head}"), &format!("{rest}{tail}"), out);
+    }
+}
+
+/// A task queue: who polls, and what waits.
+pub(super) fn task_queue(queue: &Value) -> anyhow::Result<()> {
+    let mut out = vec![format!(
+        "{:<9} {:>8} {:>10} {:>9} {:>14}  {}",
+        "TYPE", "BACKLOG", "AGE", "ADDED/S", "DISPATCHED/S", "POLLERS"
+    )];
+    for kind in queue["types"].as_array().into_iter().flatten() {
+        let number = |name: &str| kind[name].as_f64().unwrap_or(0.0);
+        out.push(format!(
+            "{:<9} {:>8} {:>9.1}s {:>9.1} {:>14.1}  {}",
+            kind["type"].as_str().unwrap_or("-"),
+            kind["backlog_count"],
+            number("backlog_age_seconds"),
+            number("tasks_add_rate"),
+            number("tasks_dispatch_rate"),
+            kind["pollers"].as_array().map_or(0, Vec::len)
+        ));
+        for poller in kind["pollers"].as_array().into_iter().flatten() {
+            let part = |name: &str| poller[name].as_str().unwrap_or("-").to_owned();
+            out.push(format!("          {}  last seen {}", part("identity"), part("last_access_time")));
+        }
+    }
+    lines(out)
+}
+
+/// One line.
+pub(super) fn line(text: &str) -> anyhow::Result<()> {
+    lines([text.to_owned()])
 }
 
 /// A history, an event a line, with what matters of each.

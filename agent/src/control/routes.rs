@@ -5,18 +5,17 @@ use std::sync::Arc;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tidegate_engine::{ListWorkflows, Refusal, Reply, Request, RunSummary};
+use tidegate_engine::{Refusal, Reply};
 use tidegate_model::codec;
-use tidegate_model::id::{InvalidId, Namespace, RunId, WorkflowId};
+use tidegate_model::id::{InvalidId, Namespace};
 use tidegate_model::lane::{Lane, LaneRecord};
 use tidegate_model::limits;
-use tidegate_model::payload::Payload;
 
-use super::json::HistoryEvent;
+use super::workflows;
 use crate::client::Client;
 use crate::worker::ServiceError;
 
@@ -38,25 +37,29 @@ impl<Token> std::fmt::Debug for Control<Token> {
     }
 }
 
-type Shared<Token> = State<Arc<Control<Token>>>;
+pub(super) type Shared<Token> = State<Arc<Control<Token>>>;
 
 /// All routes.
 pub fn router<Token: Send + 'static>(control: Control<Token>) -> Router {
     Router::new()
         .route("/v1/status", get(status::<Token>))
-        .route("/v1/workflows", get(list::<Token>))
-        .route("/v1/workflow", get(describe::<Token>))
-        .route("/v1/history", get(history::<Token>))
-        .route("/v1/signal", post(signal::<Token>))
+        .merge(workflows::routes())
         .route("/v1/readings", get(readings::<Token>))
         .route("/metrics", get(metrics::<Token>))
         .with_state(Arc::new(control))
 }
 
 /// An error as the socket says it.
-struct Problem {
+pub(super) struct Problem {
     status: StatusCode,
     words: String,
+}
+
+impl Problem {
+    /// The caller's mistake, in words.
+    pub(super) fn bad_request(words: impl Into<String>) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, words: words.into() }
+    }
 }
 
 impl IntoResponse for Problem {
@@ -140,93 +143,6 @@ async fn metrics<Token: Send + 'static>(State(control): Shared<Token>) -> Result
 }
 
 #[derive(Deserialize)]
-struct ListQuery {
-    limit: Option<usize>,
-}
-
-async fn list<Token: Send + 'static>(
-    State(control): Shared<Token>,
-    Query(query): Query<ListQuery>,
-) -> Result<Json<Vec<RunSummary>>, Problem> {
-    let limit = query.limit.unwrap_or(limits::LIST_RUNS_DEFAULT);
-    let request = Request::ListWorkflowExecutions(ListWorkflows {
-        namespace: None,
-        query: String::new(),
-        page_size: limit,
-        page_token: None,
-    });
-    let reply = control.client.call(request).await?;
-    let Reply::Listed { runs, .. } = reply else { return Err(unexpected(&reply)) };
-    Ok(Json(runs))
-}
-
-#[derive(Deserialize)]
-struct ExecutionQuery {
-    id: String,
-    run: Option<String>,
-}
-
-async fn summary<Token: Send + 'static>(
-    control: &Control<Token>,
-    query: ExecutionQuery,
-) -> Result<RunSummary, Problem> {
-    let request = Request::DescribeWorkflowExecution {
-        namespace: control.namespace.clone(),
-        workflow_id: WorkflowId::new(query.id)?,
-        run_id: query.run.map(|run| run.parse::<RunId>()).transpose()?,
-    };
-    let reply = control.client.call(request).await?;
-    let Reply::Described(described) = reply else { return Err(unexpected(&reply)) };
-    Ok(described.summary)
-}
-
-async fn describe<Token: Send + 'static>(
-    State(control): Shared<Token>,
-    Query(query): Query<ExecutionQuery>,
-) -> Result<Json<RunSummary>, Problem> {
-    summary(&control, query).await.map(Json)
-}
-
-async fn history<Token: Send + 'static>(
-    State(control): Shared<Token>,
-    Query(query): Query<ExecutionQuery>,
-) -> Result<Json<Vec<HistoryEvent>>, Problem> {
-    let summary = summary(&control, query).await?;
-    let batches = control.client.history(summary.run_id).await?;
-    Ok(Json(batches.iter().flat_map(HistoryEvent::of).collect()))
-}
-
-#[derive(Deserialize)]
-struct SignalBody {
-    workflow_id: String,
-    run_id: Option<String>,
-    name: String,
-    #[serde(default)]
-    input: Option<Value>,
-    identity: String,
-    request_id: String,
-}
-
-async fn signal<Token: Send + 'static>(
-    State(control): Shared<Token>,
-    Json(body): Json<SignalBody>,
-) -> Result<Json<Value>, Problem> {
-    let request = Request::SignalWorkflowExecution {
-        namespace: control.namespace.clone(),
-        workflow_id: WorkflowId::new(body.workflow_id)?,
-        run_id: body.run_id.map(|run| run.parse::<RunId>()).transpose()?,
-        signal_name: body.name,
-        input: body.input.iter().map(|value| Payload::json(value.to_string())).collect(),
-        identity: body.identity,
-        request_id: body.request_id,
-        header: Default::default(),
-    };
-    let reply = control.client.call(request).await?;
-    let Reply::Signaled { run_id, event_id, fresh } = reply else { return Err(unexpected(&reply)) };
-    Ok(Json(json!({ "run_id": run_id, "event_id": event_id, "fresh": fresh })))
-}
-
-#[derive(Deserialize)]
 struct ReadingsQuery {
     /// Readings after this number.
     #[serde(default)]
@@ -279,7 +195,7 @@ fn failed(error: &dyn std::error::Error) -> Problem {
     Problem { status: StatusCode::INTERNAL_SERVER_ERROR, words: error.to_string() }
 }
 
-fn unexpected(reply: &Reply) -> Problem {
+pub(super) fn unexpected(reply: &Reply) -> Problem {
     Problem {
         status: StatusCode::INTERNAL_SERVER_ERROR,
         words: format!("the engine answered something else: {reply:?}"),

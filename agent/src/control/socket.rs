@@ -28,10 +28,12 @@ pub enum SocketError {
         source: std::io::Error,
     },
     /// Nobody answers.
-    #[error("no agent answers at {}; is `tidegate run` up, with the same data_dir?", path.display())]
+    #[error(
+        "no agent answers at {place}; is `tidegate run` up, with the same data_dir, or `tidegate start-dev`?"
+    )]
     Unreachable {
-        /// The socket.
-        path: PathBuf,
+        /// The socket or address.
+        place: String,
         /// Why.
         #[source]
         source: reqwest::Error,
@@ -66,7 +68,9 @@ pub fn bind(path: &Path) -> Result<tokio::net::UnixListener, SocketError> {
 /// Calls a running agent.
 #[derive(Debug)]
 pub struct Caller {
-    path: PathBuf,
+    place: String,
+    base: String,
+    api_key: Option<String>,
     http: reqwest::Client,
 }
 
@@ -76,12 +80,27 @@ impl Caller {
     /// # Errors
     /// [`SocketError::NotUnderstood`] when the HTTP client cannot be made.
     pub fn new(path: &Path) -> Result<Self, SocketError> {
-        let http = reqwest::Client::builder()
-            .unix_socket(path)
-            .timeout(CALL_TIMEOUT)
-            .build()
-            .map_err(SocketError::NotUnderstood)?;
-        Ok(Self { path: path.to_owned(), http })
+        let client = reqwest::Client::builder().unix_socket(path);
+        Self::build(client, path.display().to_string(), "http://agent".to_owned(), None)
+    }
+
+    /// A caller of an agent that serves Temporal's API at `address` (`host:port`), with its API key where it wants one.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn of_address(address: &str, api_key: Option<String>) -> Result<Self, SocketError> {
+        let client = reqwest::Client::builder();
+        Self::build(client, address.to_owned(), format!("http://{address}"), api_key)
+    }
+
+    fn build(
+        client: reqwest::ClientBuilder,
+        place: String,
+        base: String,
+        api_key: Option<String>,
+    ) -> Result<Self, SocketError> {
+        let http = client.timeout(CALL_TIMEOUT).build().map_err(SocketError::NotUnderstood)?;
+        Ok(Self { place, base, api_key, http })
     }
 
     /// `GET` with a query.
@@ -93,7 +112,7 @@ impl Caller {
         route: &str,
         query: &[(&str, String)],
     ) -> Result<T, SocketError> {
-        self.finish(self.http.get(format!("http://agent{route}")).query(query)).await
+        self.finish(self.http.get(format!("{}{route}", self.base)).query(query)).await
     }
 
     /// `POST` of JSON.
@@ -101,11 +120,15 @@ impl Caller {
     /// # Errors
     /// All but the first two of [`SocketError`].
     pub async fn post<T: DeserializeOwned>(&self, route: &str, body: &Value) -> Result<T, SocketError> {
-        self.finish(self.http.post(format!("http://agent{route}")).json(body)).await
+        self.finish(self.http.post(format!("{}{route}", self.base)).json(body)).await
     }
 
     async fn finish<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> Result<T, SocketError> {
-        let unreachable = |source| SocketError::Unreachable { path: self.path.clone(), source };
+        let unreachable = |source| SocketError::Unreachable { place: self.place.clone(), source };
+        let request = match &self.api_key {
+            Some(key) => request.bearer_auth(key),
+            None => request,
+        };
         let response = request.send().await.map_err(unreachable)?;
         if response.status().is_success() {
             return response.json().await.map_err(SocketError::NotUnderstood);
