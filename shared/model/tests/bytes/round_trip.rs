@@ -1,6 +1,7 @@
 //! Every value comes back as it went: in CBOR whatever it holds, in JSON where JSON can say it.
 
-use std::collections::BTreeMap;
+mod events;
+
 use std::time::Duration;
 
 use proptest::collection::{btree_map, vec};
@@ -14,7 +15,7 @@ use tidegate_model::event::{Event, HistoryBatch};
 use tidegate_model::id::{BootId, Channel, Epoch, Namespace, RunId, SignalId, SourceId, WorkflowId};
 use tidegate_model::lane::{Chain, Lane, LaneRecord};
 use tidegate_model::limits::{BATCH_RECORDS_MAX, DOWNLINK_SIGNALS_MAX, WIRE_BYTES_MAX};
-use tidegate_model::payload::{Failure, FailureInfo, Payload, RetryPolicy, RetryState, TimeoutType};
+use tidegate_model::payload::{Payload, RetryPolicy, RetryState};
 use tidegate_model::reading::{
     DeadLetter, Identity, Quality, Reading, ReadingBlock, SourceStamp, Value, WindowSummary,
 };
@@ -26,6 +27,7 @@ use tidegate_model::signal::{DownlinkSignal, SignalOutcome, SignalReceipt};
 use tidegate_model::time::{ClockState, Stamp, Timestamp};
 
 use crate::samples;
+use events::{event, failure};
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(128) })]
@@ -301,83 +303,6 @@ fn retry_policy() -> impl Strategy<Value = RetryPolicy> {
             non_retryable_error_types: types,
         },
     )
-}
-
-fn failure() -> impl Strategy<Value = Failure> {
-    let info = prop_oneof![
-        (text(), any::<bool>(), payloads(), option::of(duration())).prop_map(
-            |(kind, non_retryable, details, next_retry_delay)| FailureInfo::Application {
-                kind,
-                non_retryable,
-                details,
-                next_retry_delay,
-            }
-        ),
-        payloads().prop_map(|last_heartbeat_details| FailureInfo::Timeout {
-            timeout_type: TimeoutType::Heartbeat,
-            last_heartbeat_details,
-        }),
-        any::<bool>().prop_map(|non_retryable| FailureInfo::Server { non_retryable }),
-        (any::<u64>(), any::<u64>(), text(), text(), retry_state()).prop_map(
-            |(scheduled_event_id, started_event_id, activity_type, activity_id, retry_state)| {
-                FailureInfo::Activity {
-                    scheduled_event_id,
-                    started_event_id,
-                    activity_type,
-                    activity_id,
-                    retry_state,
-                }
-            }
-        ),
-    ];
-    let link = (text(), text(), text(), option::of(payload()), info);
-    vec(link, 1..6).prop_map(|links| {
-        let chain = links.into_iter().fold(None, |cause, (message, source, stack_trace, sealed, info)| {
-            Some(Box::new(Failure { message, source, stack_trace, encoded_attributes: sealed, info, cause }))
-        });
-        *chain.expect("at least one link")
-    })
-}
-
-fn event() -> impl Strategy<Value = Event> {
-    let id = any::<u64>;
-    prop_oneof![
-        (payloads(), id()).prop_map(|(result, workflow_task_completed_event_id)| {
-            Event::WorkflowExecutionCompleted { result, workflow_task_completed_event_id }
-        }),
-        (failure(), retry_state(), id()).prop_map(
-            |(failure, retry_state, workflow_task_completed_event_id)| {
-                Event::WorkflowExecutionFailed { failure, retry_state, workflow_task_completed_event_id }
-            }
-        ),
-        (id(), text(), text(), any::<u32>(), option::of(failure())).prop_map(
-            |(scheduled_event_id, identity, request_id, attempt, last_failure)| Event::ActivityTaskStarted {
-                scheduled_event_id,
-                identity,
-                request_id,
-                attempt,
-                last_failure,
-            }
-        ),
-        (text(), duration(), id()).prop_map(
-            |(timer_id, start_to_fire_timeout, workflow_task_completed_event_id)| Event::TimerStarted {
-                timer_id,
-                start_to_fire_timeout,
-                workflow_task_completed_event_id,
-            }
-        ),
-        (text(), payloads(), text(), btree_map(text(), payload(), 0..2)).prop_map(
-            |(signal_name, input, identity, header): (_, _, _, BTreeMap<_, _>)| {
-                Event::WorkflowExecutionSignaled {
-                    signal_name,
-                    input,
-                    identity,
-                    request_id: String::new(),
-                    header,
-                }
-            }
-        ),
-    ]
 }
 
 fn outcome() -> impl Strategy<Value = SignalOutcome> {

@@ -3,7 +3,7 @@
 //! One test, because the allocator counts for the whole process. `TIDEGATE_HOSTILE_ROUNDS` makes it longer,
 //! `TIDEGATE_SEED` repeats one.
 
-#[expect(dead_code, reason = "an attack needs a sample's bytes, not its name or its reading back")]
+#[expect(dead_code, reason = "an attack needs a sample's bytes, not its reading back")]
 #[path = "../samples/mod.rs"]
 mod samples;
 
@@ -12,7 +12,7 @@ use std::{env, iter, thread};
 use peak_alloc::PeakAlloc;
 use tidegate_model::chance::Chance;
 use tidegate_model::codec::{self, HEADER_BYTES, Kind};
-use tidegate_model::event::Event;
+use tidegate_model::event::{Event, HistoryBatch};
 use tidegate_model::lane::LaneRecord;
 use tidegate_model::limits::{DECODE_BYTES_BASE_MAX, DECODE_BYTES_PER_INPUT_BYTE_MAX, WIRE_BYTES_MAX};
 use tidegate_model::replication::{Batch, BatchReply, Downlink, Hello, HelloReply, Refusal};
@@ -192,6 +192,12 @@ fn crafted(bodies: &[Vec<u8>]) -> Vec<Vec<u8>> {
     attacks
 }
 
+/// A detail under a key of its own, in eight bytes.
+fn detail(number: usize) -> [u8; 8] {
+    let digit = |place: u32| b'0' + u8::try_from(number / 64_usize.pow(place) % 64).expect("below 64");
+    [0x63, digit(2), digit(1), digit(0), 0x81, 0x82, 0xa0, 0x40]
+}
+
 /// As many elements as fit 64 KiB, each in the fewest bytes that decode, in lists whose length is told and not told.
 fn dense() -> Vec<Vec<u8>> {
     const ROOM: usize = 64 * 1024;
@@ -202,6 +208,12 @@ fn dense() -> Vec<Vec<u8>> {
         state: tidegate_model::time::ClockState::Unset,
         error_us: None,
     });
+    let sample = samples::all().into_iter().find(|sample| sample.name == "lane_record-history");
+    let history: LaneRecord =
+        codec::from_cbor(&sample.expect("there is one").bytes).expect("a sample is readable");
+    let LaneRecord::History(history) = history else { panic!("not a history") };
+    let history = codec::to_cbor(&LaneRecord::History(HistoryBatch { events: Vec::new(), ..history }));
+    let before_events = history.strip_suffix(b"\x80").expect("the list of events stands last");
     let list = |element: &[u8]| -> Vec<u8> {
         iter::once(0x9f).chain(element.repeat(ROOM / element.len())).chain([0xff]).collect()
     };
@@ -234,6 +246,16 @@ fn dense() -> Vec<Vec<u8>> {
             b"\xa1\x78\x1cworkflow_execution_completed\xa2\x66result".as_slice(),
             &list(b"\x82\xa1\x60\x40\x40"),
             b"\x78\x20workflow_task_completed_event_id\x01",
+        ]
+        .concat(),
+        // The event of the shortest name, as a list of its fields.
+        [before_events, &list(b"\xa1\x6btimer_fired\x82\x60\x01")].concat(),
+        // A marker with as many details as there are keys, each of one empty payload.
+        [
+            b"\xa1\x6fmarker_recorded\xa3\x6bmarker_name\x60\x78\x20workflow_task_completed_event_id\x01\x67details\xbf"
+                .as_slice(),
+            &(0..ROOM / 8).flat_map(detail).collect::<Vec<u8>>(),
+            b"\xff",
         ]
         .concat(),
     ];

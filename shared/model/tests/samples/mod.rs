@@ -3,6 +3,7 @@
 //! A variant that is added to an enum makes this file fail to compile until it has a sample.
 
 mod events;
+mod failures;
 mod messages;
 
 use serde::Serialize;
@@ -30,6 +31,7 @@ pub(crate) struct Sample {
 /// All of them.
 pub(crate) fn all() -> Vec<Sample> {
     let mut samples = events::samples();
+    samples.extend(failures::samples());
     samples.extend(messages::samples());
     samples
 }
@@ -50,6 +52,11 @@ macro_rules! one_of_each {
     }};
 }
 use one_of_each;
+
+/// The values alone.
+fn of<T>(named: Vec<(&'static str, T)>) -> Vec<T> {
+    named.into_iter().map(|(_, value)| value).collect()
+}
 
 /// A value in bare CBOR, as records are.
 fn cbor<T: Serialize + DeserializeOwned>(name: String, value: &T) -> Sample {
