@@ -246,6 +246,10 @@ impl Engine {
                 Err(Refusal::Unimplemented("cancellation of an activity"))
             }
             Request::RecordActivityTaskHeartbeat { .. } => Err(Refusal::Unimplemented("heartbeat")),
+            Request::PauseActivity(_)
+            | Request::UnpauseActivity(_)
+            | Request::ResetActivity(_)
+            | Request::UpdateActivityOptions(_) => Err(Refusal::Unimplemented("pause of an activity")),
             Request::ShutdownWorkerInstance { .. } => Err(Refusal::Unimplemented("shutdown of one worker")),
             Request::CountWorkflowExecutions { .. } => Err(Refusal::Unimplemented("count")),
             Request::DescribeTaskQueue { .. } => Err(Refusal::Unimplemented("describe of a task queue")),

@@ -1,5 +1,6 @@
 //! What can be asked of the engine and what it answers: Temporal's WorkflowService, without the wire.
 
+mod activity;
 mod describe;
 mod refusal;
 mod reply;
@@ -14,6 +15,10 @@ use tidegate_model::id::{Namespace, RunId, ScheduleId, TaskQueue, WorkflowId};
 use tidegate_model::payload::{Failure, Header, Payloads};
 use tidegate_model::time::Timestamp;
 
+pub use activity::{
+    ActivityOptions, ActivityOptionsChange, ActivityPause, ActivityTarget, PauseActivity, ResetActivity,
+    UnpauseActivity, UpdateActivityOptions, WhichActivities,
+};
 pub use describe::{
     ChildDescription, CountGroup, ListToken, ListWorkflows, PendingActivity, PendingActivityState,
     PollerDescription, RunDescription, RunStatus, RunSummary, TaskQueueDescription, TaskQueueKind,
@@ -194,6 +199,14 @@ pub enum Request {
         /// Who reports.
         identity: String,
     },
+    /// Lets activities of a run wait.
+    PauseActivity(PauseActivity),
+    /// Lets them go on.
+    UnpauseActivity(UnpauseActivity),
+    /// Lets them begin anew.
+    ResetActivity(ResetActivity),
+    /// Changes how they are tried.
+    UpdateActivityOptions(Box<UpdateActivityOptions>),
     /// A worker is gone, or begins anew under the same identity: its leases end as if timed out, its polls are
     /// answered empty, its sticky queue falls back to the normal one.
     ShutdownWorker {

@@ -8,6 +8,8 @@ use tidegate_model::id::{EventId, Namespace, RunId, TaskQueue, WorkflowId};
 use tidegate_model::payload::{Failure, Header, Payloads};
 use tidegate_model::time::Timestamp;
 
+use super::activity::{ActivityOptions, ActivityPause};
+
 /// What the engine knows of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunSummary {
@@ -131,6 +133,12 @@ pub struct PendingActivity {
     pub last_worker_identity: String,
     /// What the last attempt reported, and when.
     pub heartbeat: Option<(Timestamp, Payloads)>,
+    /// When the last attempt ended that is over.
+    pub last_attempt_complete_time: Option<Timestamp>,
+    /// How it is tried.
+    pub options: ActivityOptions,
+    /// Who paused it.
+    pub pause: Option<ActivityPause>,
 }
 
 /// An open child.

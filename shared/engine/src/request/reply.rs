@@ -4,6 +4,7 @@ use tidegate_model::event::UpdateOutcome;
 use tidegate_model::id::{EventId, RunId, ScheduleId};
 use tidegate_model::time::Timestamp;
 
+use super::activity::ActivityOptions;
 use super::describe::{CountGroup, ListToken, RunDescription, RunStatus, RunSummary, TaskQueueDescription};
 use super::schedule::{ScheduleDescription, ScheduleListEntry};
 use super::task::{ActivityTask, WorkflowTask};
@@ -51,6 +52,8 @@ pub enum Reply {
         /// The activity was reset: this attempt is to end.
         reset: bool,
     },
+    /// To an update of activity options: those of the last activity that was changed.
+    ActivityOptions(Box<ActivityOptions>),
     /// To a reset.
     Reset {
         /// The run that goes on.

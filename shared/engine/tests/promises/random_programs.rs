@@ -223,6 +223,7 @@ impl Random {
                     | Reply::Listed { .. }
                     | Reply::WorkflowTaskCompleted { .. }
                     | Reply::Heartbeat { .. }
+                    | Reply::ActivityOptions(_)
                     | Reply::Reset { .. }
                     | Reply::Query(_)
                     | Reply::QueryRejected { .. }

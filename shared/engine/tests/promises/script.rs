@@ -305,6 +305,7 @@ impl Stage {
             Ok(
                 other @ (Reply::WorkflowTaskCompleted { .. }
                 | Reply::Heartbeat { .. }
+                | Reply::ActivityOptions(_)
                 | Reply::Reset { .. }
                 | Reply::Query(_)
                 | Reply::QueryRejected { .. }
