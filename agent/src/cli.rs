@@ -53,6 +53,9 @@ enum Command {
         /// Without a web page. There is none, so it is always so.
         #[arg(long)]
         headless: bool,
+        /// A limit, as KEY=VALUE under Temporal's name for it (limit.historyCount.error=1000); may be given several times.
+        #[arg(long, value_name = "KEY=VALUE")]
+        dynamic_config_value: Vec<String>,
         /// The least important thing that is logged: debug, info, warn, error, never.
         #[arg(long, default_value = "warn")]
         log_level: String,
@@ -125,10 +128,25 @@ fn execute(command: Command) -> anyhow::Result<()> {
             if check { crate::run::check(&config) } else { crate::run::main(config) }
         }
         #[cfg(feature = "temporal-api")]
-        Command::StartDev { ip, port, db_filename, namespace, headless: _, log_level, log_format } => {
+        Command::StartDev {
+            ip,
+            port,
+            db_filename,
+            namespace,
+            headless: _,
+            dynamic_config_value,
+            log_level,
+            log_format,
+        } => {
             let log = crate::run::dev::log_settings(&log_level, &log_format)?;
-            let namespaces = namespace;
-            crate::run::dev::main(crate::run::dev::DevServer { ip, port, db_filename, namespaces, log })
+            crate::run::dev::main(crate::run::dev::DevServer {
+                ip,
+                port,
+                db_filename,
+                namespaces: namespace,
+                dynamic_config: dynamic_config_value,
+                log,
+            })
         }
         Command::Workflow(command) => ask(workflow::run(command)),
         Command::TaskQueue(command) => ask(task_queue::run(command)),

@@ -2,6 +2,8 @@
 //!
 //! The same log, engine and API as on a gateway; no broker, no pipelines, no bridge.
 
+mod dynamic;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,6 +41,8 @@ pub struct DevServer {
     pub db_filename: Option<PathBuf>,
     /// Namespaces that exist from the start, besides `default`.
     pub namespaces: Vec<Namespace>,
+    /// Limits, as `KEY=VALUE` under the keys of Temporal's dynamic configuration.
+    pub dynamic_config: Vec<String>,
     /// What is logged.
     pub log: Log,
 }
@@ -76,7 +80,11 @@ pub async fn run(server: DevServer, shutdown: impl Future<Output = ()>) -> anyho
     })?;
     let address = listener.local_addr().context("the listener has no address")?;
     let clock = Clock::open(clock::RELEASED)?;
-    let settings = tidegate_engine::Settings { closed_runs_kept_max: CLOSED_RUNS_KEPT, ..Default::default() };
+    let mut settings =
+        tidegate_engine::Settings { closed_runs_kept_max: CLOSED_RUNS_KEPT, ..Default::default() };
+    for value in &server.dynamic_config {
+        dynamic::set(&mut settings, value)?;
+    }
     let mut gateway = Gateway::<()>::new(u64::MAX).without_bridge().with_engine_settings(settings);
     let store = open(server.db_filename.as_deref(), &mut gateway)?;
     let reader = store.reader();
