@@ -2,6 +2,7 @@
 
 mod answer;
 mod attempt;
+mod describe;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -1,15 +1,12 @@
-//! The end of a run, and what is remembered of it.
+//! The end of a run.
 
-use std::collections::{BTreeMap, VecDeque};
-
-use serde::{Deserialize, Serialize};
 use tidegate_model::codec;
 use tidegate_model::event::{Event, WorkflowTaskFailedCause};
-use tidegate_model::id::{Namespace, RunId, WorkflowId};
-use tidegate_model::limits::CLOSED_RUNS_KEPT_MAX;
+use tidegate_model::id::RunId;
 use tidegate_model::payload::{Failure, FailureInfo, Payloads, RetryState};
 
 use crate::bounds;
+use crate::closed::ClosedRun;
 use crate::engine::{Engine, Step};
 use crate::plan::{BadCommand, Draft};
 use crate::request::RunSummary;
@@ -17,68 +14,6 @@ use crate::run::Run;
 
 /// Who terminates a run at a limit: Temporal's name for the part of it that does so.
 pub(crate) const ENGINE_IDENTITY: &str = "history-service";
-
-/// A run that has closed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct ClosedRun {
-    pub(crate) summary: RunSummary,
-    pub(crate) start_request_id: String,
-}
-
-/// The runs that closed most recently.
-#[derive(Debug, Default)]
-pub(crate) struct ClosedRuns {
-    runs: BTreeMap<RunId, ClosedRun>,
-    /// In the order they closed.
-    order: VecDeque<RunId>,
-    /// The last to close of each execution.
-    latest: BTreeMap<Namespace, BTreeMap<WorkflowId, RunId>>,
-}
-
-impl ClosedRuns {
-    pub(crate) fn push(&mut self, closed: ClosedRun) {
-        let RunSummary { namespace, workflow_id, run_id, .. } = &closed.summary;
-        self.latest.entry(namespace.clone()).or_default().insert(workflow_id.clone(), *run_id);
-        self.order.push_back(*run_id);
-        self.runs.insert(*run_id, closed);
-        while self.order.len() > CLOSED_RUNS_KEPT_MAX {
-            self.forget_oldest();
-        }
-    }
-
-    pub(crate) fn get(&self, run_id: RunId) -> Option<&ClosedRun> {
-        self.runs.get(&run_id)
-    }
-
-    pub(crate) fn latest(&self, namespace: &Namespace, workflow_id: &WorkflowId) -> Option<&ClosedRun> {
-        self.runs.get(self.latest.get(namespace)?.get(workflow_id)?)
-    }
-
-    /// The last to close first.
-    pub(crate) fn newest_first(&self) -> impl Iterator<Item = &ClosedRun> {
-        self.oldest_first().rev()
-    }
-
-    /// The first to close first.
-    pub(crate) fn oldest_first(&self) -> impl DoubleEndedIterator<Item = &ClosedRun> {
-        self.order.iter().map(|run_id| self.runs.get(run_id).expect("what is in the order is in the map"))
-    }
-
-    fn forget_oldest(&mut self) {
-        let Some(closed) = self.order.pop_front().and_then(|run_id| self.runs.remove(&run_id)) else {
-            return;
-        };
-        let RunSummary { namespace, workflow_id, run_id, .. } = &closed.summary;
-        if let Some(latest) = self.latest.get_mut(namespace) {
-            if latest.get(workflow_id) == Some(run_id) {
-                latest.remove(workflow_id);
-            }
-            if latest.is_empty() {
-                self.latest.remove(namespace);
-            }
-        }
-    }
-}
 
 impl Run {
     /// What is remembered once it has closed.
@@ -89,7 +24,7 @@ impl Run {
             workflow_task_attempt: 0,
             ..self.summary()
         };
-        ClosedRun { summary, start_request_id: self.head.start_request_id }
+        ClosedRun { summary, start_request_id: self.head.start_request_id, as_started: self.shown.as_started }
     }
 }
 

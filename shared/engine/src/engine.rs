@@ -11,15 +11,17 @@ use tidegate_model::time::{Stamp, Timestamp};
 
 use crate::alarms::{Alarm, Alarms};
 use crate::bounds;
-use crate::close::ClosedRuns;
+use crate::closed::{ClosedRun, ClosedRuns};
 use crate::history_wait::HistoryWaits;
 use crate::index::Index;
+use crate::namespaces::Namespaces;
 use crate::queue::{QueueKey, QueueKind, What};
-use crate::record::Record;
+use crate::record::{Record, StateChange};
 use crate::request::{Refusal, Reply, Request, Ticket};
 use crate::run::Run;
 use crate::settings::Settings;
 use crate::signal::Signal;
+use crate::visibility::{Listing, Place};
 
 /// What can make the engine move, besides a deadline.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,6 +79,8 @@ pub struct Engine {
     /// The open run of each execution.
     current: BTreeMap<Namespace, BTreeMap<WorkflowId, RunId>>,
     pub(crate) closed: ClosedRuns,
+    pub(crate) listing: Listing,
+    pub(crate) namespaces: Namespaces,
     pub(crate) index: Index,
     /// For those who wait; like all below, gone with the process.
     pub(crate) alarms: Alarms,
@@ -115,7 +119,8 @@ impl Engine {
     pub fn next_deadline(&self) -> Option<(Timestamp, &'static str)> {
         let runs = self.index.deadlines.next();
         let queues = self.index.queues.next_deadline();
-        runs.into_iter().chain(queues).chain(self.alarms.next()).min_by_key(|(at, _)| *at)
+        let others = self.alarms.next().into_iter().chain(self.next_removal());
+        runs.into_iter().chain(queues).chain(others).min_by_key(|(at, _)| *at)
     }
 
     /// Does what is due: fires timers, ends leases, retries activities, answers polls that waited long enough. What
@@ -140,6 +145,7 @@ impl Engine {
                 break;
             }
         }
+        self.remove_what_is_over(step);
         self.settle(step, before);
     }
 
@@ -150,6 +156,12 @@ impl Engine {
     pub fn apply(&mut self, record: &Record) {
         match record {
             Record::History(batch) => self.apply_history(batch),
+            Record::State(StateChange::RunsForgotten { runs }) => {
+                for run_id in runs {
+                    self.forget(*run_id);
+                }
+            }
+            Record::State(StateChange::Namespace(record)) => self.namespaces.apply(record),
             Record::State(change) => {
                 if let Some(run_id) = change.run_id() {
                     let run = self.runs.get_mut(&run_id).expect("a change is of a run that is open");
@@ -180,6 +192,9 @@ impl Engine {
         ticket: Ticket,
         request: Request,
     ) -> Option<Result<Reply, Refusal>> {
+        if let Some(Err(refusal)) = request.namespace().map(|namespace| self.namespaces.get(namespace)) {
+            return Some(Err(refusal));
+        }
         Some(match request {
             Request::StartWorkflowExecution(start) => self.start(step, start),
             Request::SignalWorkflowExecution {
@@ -226,14 +241,31 @@ impl Engine {
             Request::DescribeWorkflowExecution { namespace, workflow_id, run_id } => {
                 self.describe(&namespace, &workflow_id, run_id)
             }
-            Request::ListWorkflowExecutions(list) => Ok(self.list(&list)),
+            Request::ListWorkflowExecutions(list) => self.list(&list),
+            Request::CountWorkflowExecutions { namespace, query } => self.count(&namespace, &query),
+            Request::DeleteWorkflowExecution { namespace, workflow_id, run_id } => {
+                self.delete_run(step, &namespace, &workflow_id, run_id)
+            }
+            Request::RegisterNamespace { name, wanted } => self.register_namespace(step, name, wanted),
+            Request::DescribeNamespace(which) => self.describe_namespace(&which),
+            Request::ListNamespaces { page_size, after } => {
+                Ok(self.list_namespaces(page_size, after.as_ref()))
+            }
+            Request::UpdateNamespace { name, change } => self.update_namespace(step, &name, change),
+            Request::DeleteNamespace(which) => self.delete_namespace(step, &which),
+            Request::AddSearchAttributes { namespace, attributes } => {
+                self.add_search_attributes(step, namespace, &attributes)
+            }
+            Request::RemoveSearchAttributes { namespace, names } => {
+                self.remove_search_attributes(step, namespace, &names)
+            }
+            Request::ListSearchAttributes { namespace } => self.list_search_attributes(&namespace),
             Request::SignalWithStartWorkflowExecution(_) => Err(Refusal::Unimplemented("signal-with-start")),
             Request::UpdateWithStartWorkflowExecution { .. } => {
                 Err(Refusal::Unimplemented("update-with-start"))
             }
             Request::RequestCancelWorkflowExecution(_) => Err(Refusal::Unimplemented("cancel")),
             Request::TerminateWorkflowExecution(_) => Err(Refusal::Unimplemented("terminate")),
-            Request::DeleteWorkflowExecution { .. } => Err(Refusal::Unimplemented("delete")),
             Request::ResetWorkflowExecution(_) => Err(Refusal::Unimplemented("reset")),
             Request::QueryWorkflow(_) | Request::RespondQueryTaskCompleted { .. } => {
                 Err(Refusal::Unimplemented("query"))
@@ -251,7 +283,6 @@ impl Engine {
             | Request::ResetActivity(_)
             | Request::UpdateActivityOptions(_) => Err(Refusal::Unimplemented("pause of an activity")),
             Request::ShutdownWorkerInstance { .. } => Err(Refusal::Unimplemented("shutdown of one worker")),
-            Request::CountWorkflowExecutions { .. } => Err(Refusal::Unimplemented("count")),
             Request::DescribeTaskQueue { .. } => Err(Refusal::Unimplemented("describe of a task queue")),
             Request::CreateSchedule(_)
             | Request::DescribeSchedule { .. }
@@ -313,6 +344,7 @@ impl Engine {
                 self.end_at_history_limit(step, run_id, limit);
             }
         }
+        self.forget_surplus(step);
         while let Some((ready, poll)) = self.index.queues.next_match(step.now) {
             match ready.what {
                 What::WorkflowTask => self.hand_out_workflow_task(step, ready.run_id, poll),
@@ -381,6 +413,7 @@ impl Engine {
 
     pub(crate) fn insert(&mut self, run: Run) {
         let Run { head, .. } = &run;
+        self.listing.put(&head.namespace, Place::of_open(&run));
         self.current.entry(head.namespace.clone()).or_default().insert(head.workflow_id.clone(), head.run_id);
         self.runs.insert(head.run_id, run);
     }
@@ -394,7 +427,19 @@ impl Engine {
                 self.current.remove(&run.head.namespace);
             }
         }
-        self.closed.push(run.into_closed());
+        self.listing.take(&run.head.namespace, Place::of_open(&run));
+        self.remember(run.into_closed());
+    }
+
+    pub(crate) fn remember(&mut self, closed: ClosedRun) {
+        self.listing.put(&closed.summary.namespace, Place::of_closed(&closed.summary));
+        self.closed.push(closed);
+    }
+
+    fn forget(&mut self, run_id: RunId) {
+        if let Some(closed) = self.closed.forget(run_id) {
+            self.listing.take(&closed.summary.namespace, Place::of_closed(&closed.summary));
+        }
     }
 
     /// A run that is known to be open.

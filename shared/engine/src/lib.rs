@@ -27,13 +27,11 @@ mod cron;
 mod timer;
 mod signal;
 mod close;
+mod closed;
 mod due;
 mod workers;
-#[cfg_attr(not(test), allow(dead_code, reason = "what requests ask of it stands in its tests"))]
 mod search_attributes;
-#[cfg_attr(not(test), allow(dead_code, reason = "what requests ask of it stands in its tests"))]
 mod namespaces;
-#[cfg_attr(not(test), allow(dead_code, reason = "what requests ask of it stands in its tests"))]
 mod visibility;
 mod history_wait;
 mod index;
@@ -47,13 +45,11 @@ mod snapshot;
 pub use command::{Command, ContinueAsNew, ScheduleActivity, StartChildWorkflow};
 pub use cron::{CronError, CronSchedule};
 pub use engine::{Effect, Engine, Input, Step};
-pub use namespaces::{NamespaceChange, NamespaceInfo, NamespaceState};
-pub use record::{Record, StateChange};
+pub use record::{NamespaceRecord, Record, StateChange};
 pub use request::*;
 pub use schedule::{
     CalendarSpec, FieldRange, IntervalSpec, ScheduleSpec, SearchLimit, SpecError, SpecTime, SpecTimes,
     StructuredCalendarSpec,
 };
-pub use search_attributes::IndexedValueType;
 pub use service::{ServiceError, WorkflowService};
 pub use settings::Settings;

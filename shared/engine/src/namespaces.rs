@@ -2,8 +2,9 @@
 //!
 //! Executions of one namespace are invisible from another: each may have its own of the same workflow id.
 
+mod requests;
+
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tidegate_model::id::{Namespace, NamespaceId};
@@ -13,83 +14,11 @@ use tidegate_model::limits::{
 use tidegate_model::time::Timestamp;
 
 use crate::bounds::{self, Wrong};
+use crate::request::{NamespaceChange, NamespaceInfo, NamespaceState, Refusal};
 use crate::search_attributes::AttributeTypes;
 
 /// The namespace there is without anybody registering it.
 pub(crate) const DEFAULT: &str = "default";
-
-/// What is known of a namespace.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NamespaceInfo {
-    /// What requests call it.
-    pub name: Namespace,
-    /// What it is, even when another comes by its name.
-    pub id: NamespaceId,
-    /// Whether it is in use.
-    pub state: NamespaceState,
-    /// For a person.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub description: String,
-    /// Whom to ask.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub owner_email: String,
-    /// Whatever its users keep with it.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub data: BTreeMap<String, String>,
-    /// How long a closed run is kept, from its close; `None` is what the host is set to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retention: Option<Duration>,
-    /// When it was registered; the beginning of time for `default`.
-    pub created: Timestamp,
-    /// When it was last changed.
-    pub updated: Timestamp,
-}
-
-/// Temporal's `NamespaceState`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NamespaceState {
-    /// In use.
-    Registered,
-    /// Its owner wants it used no more; it works as before.
-    Deprecated,
-    /// Its executions are being removed; to everybody it is gone.
-    Deleted,
-}
-
-/// What somebody wants a namespace to be, at registration or later. What is not said stays as it is, or becomes the
-/// default.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct NamespaceChange {
-    /// For a person.
-    pub description: Option<String>,
-    /// Whom to ask.
-    pub owner_email: Option<String>,
-    /// Laid over what is there.
-    pub data: BTreeMap<String, String>,
-    /// How long a closed run is kept.
-    pub retention: Option<Duration>,
-    /// Only from registered to deprecated; deleting is a request of its own.
-    pub state: Option<NamespaceState>,
-}
-
-/// Why a namespace cannot be had, or be as wanted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum NamespaceError {
-    NotFound(Namespace),
-    AlreadyExists(Namespace),
-    /// Its executions are still being removed: its name is free again soon.
-    BeingDeleted(Namespace),
-    /// A limit, by its name, and in words.
-    LimitReached(&'static str, String),
-    Wrong(Wrong),
-}
-
-impl From<Wrong> for NamespaceError {
-    fn from(wrong: Wrong) -> Self {
-        Self::Wrong(wrong)
-    }
-}
 
 /// A namespace with its search attributes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -127,17 +56,29 @@ impl Default for Namespaces {
 }
 
 impl Namespaces {
+    /// Whether nobody has changed anything.
+    pub(crate) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// A namespace that is not deleted.
-    pub(crate) fn get(&self, name: &Namespace) -> Result<&Entry, NamespaceError> {
+    pub(crate) fn get(&self, name: &Namespace) -> Result<&Entry, Refusal> {
         self.entries
             .get(name)
             .filter(|entry| entry.info.state != NamespaceState::Deleted)
-            .ok_or_else(|| NamespaceError::NotFound(name.clone()))
+            .ok_or_else(|| Refusal::NamespaceNotFound(name.clone()))
     }
 
-    /// The same, by id.
-    pub(crate) fn by_id(&self, id: NamespaceId) -> Option<&Entry> {
-        self.listed(None).find(|entry| entry.info.id == id)
+    /// The one there always is.
+    pub(crate) fn default_entry(&self) -> &Entry {
+        let name = Namespace::new(DEFAULT).expect("a name of letters");
+        self.entries.get(&name).expect("it is there from the beginning and is never deleted")
+    }
+
+    /// The search attributes of a namespace, deleted or not: its runs may still have a word to say.
+    pub(crate) fn attributes_of(&self, name: &Namespace) -> &AttributeTypes {
+        static NONE: AttributeTypes = AttributeTypes::new();
+        self.entries.get(name).map_or(&NONE, |entry| &entry.attributes)
     }
 
     /// Those that are not deleted, by name, from the one after `after`.
@@ -159,17 +100,19 @@ impl Namespaces {
         id: NamespaceId,
         wanted: NamespaceChange,
         now: Timestamp,
-    ) -> Result<NamespaceInfo, NamespaceError> {
+    ) -> Result<NamespaceInfo, Refusal> {
         match self.entries.get(&name) {
             Some(entry) if entry.info.state == NamespaceState::Deleted => {
-                return Err(NamespaceError::BeingDeleted(name));
+                return Err(Refusal::FailedPrecondition(format!(
+                    "namespace {name} is being deleted; its name is free when its executions are gone"
+                )));
             }
-            Some(_) => return Err(NamespaceError::AlreadyExists(name)),
+            Some(_) => return Err(Refusal::NamespaceAlreadyExists(name)),
             None => {}
         }
         if self.entries.len() >= NAMESPACES_MAX {
             let message = format!("there are {NAMESPACES_MAX} namespaces");
-            return Err(NamespaceError::LimitReached("NAMESPACES_MAX", message));
+            return Err(Refusal::ResourceExhausted { limit: "NAMESPACES_MAX", message });
         }
         if wanted.state.is_some_and(|state| state != NamespaceState::Registered) {
             return Err(Wrong(String::from("a namespace is registered in the state Registered")).into());
@@ -196,7 +139,7 @@ impl Namespaces {
         name: &Namespace,
         wanted: NamespaceChange,
         now: Timestamp,
-    ) -> Result<NamespaceInfo, NamespaceError> {
+    ) -> Result<NamespaceInfo, Refusal> {
         let mut info = self.get(name)?.info.clone();
         let NamespaceChange { description, owner_email, data, retention, state } = wanted;
         if let Some(description) = description {
@@ -228,11 +171,7 @@ impl Namespaces {
     }
 
     /// What a namespace would be while its executions are removed.
-    pub(crate) fn check_delete(
-        &self,
-        name: &Namespace,
-        now: Timestamp,
-    ) -> Result<NamespaceInfo, NamespaceError> {
+    pub(crate) fn check_delete(&self, name: &Namespace, now: Timestamp) -> Result<NamespaceInfo, Refusal> {
         let info = self.get(name)?.info.clone();
         if name.as_str() == DEFAULT {
             return Err(
@@ -243,7 +182,7 @@ impl Namespaces {
     }
 
     /// Takes a namespace as it was decided to be.
-    pub(crate) fn put(&mut self, info: NamespaceInfo) {
+    fn put(&mut self, info: NamespaceInfo) {
         match self.entries.get_mut(&info.name) {
             Some(entry) => entry.info = info,
             None => {
@@ -251,16 +190,6 @@ impl Namespaces {
                 self.entries.insert(entry.info.name.clone(), entry);
             }
         }
-    }
-
-    /// The search attributes of a namespace, to change them.
-    pub(crate) fn attributes_mut(&mut self, name: &Namespace) -> Option<&mut AttributeTypes> {
-        self.entries.get_mut(name).map(|entry| &mut entry.attributes)
-    }
-
-    /// Nothing of it is left.
-    pub(crate) fn forget(&mut self, name: &Namespace) {
-        self.entries.remove(name);
     }
 }
 

@@ -10,6 +10,7 @@ use tidegate_model::limits::COMMANDS_BYTES_MAX;
 
 use crate::command::Command;
 use crate::run::Run;
+use crate::search_attributes::AttributeTypes;
 use crate::settings::Settings;
 
 /// Commands that can be carried out.
@@ -39,6 +40,8 @@ impl BadCommand {
 pub(crate) struct Draft<'a> {
     pub(crate) run: &'a Run,
     pub(crate) settings: &'a Settings,
+    /// What its namespace's runs can be found by.
+    pub(crate) attributes: &'a AttributeTypes,
     pub(crate) identity: &'a str,
     pub(crate) completed_event_id: EventId,
     /// Names of the activities that are open after the commands so far; gathered when a command first asks.
@@ -76,6 +79,7 @@ impl Plan {
     pub(crate) fn of(
         run: &Run,
         settings: &Settings,
+        attributes: &AttributeTypes,
         completed_event_id: EventId,
         commands: Vec<Command>,
         identity: &str,
@@ -83,6 +87,7 @@ impl Plan {
         let mut draft = Draft {
             run,
             settings,
+            attributes,
             identity,
             completed_event_id,
             activities: None,
@@ -109,6 +114,12 @@ impl Plan {
                 Command::CancelTimer { timer_id } => draft.cancel_timer(timer_id)?,
                 Command::CompleteWorkflowExecution { result } => draft.complete_run(result)?,
                 Command::FailWorkflowExecution { failure } => draft.fail_run(failure)?,
+                Command::UpsertWorkflowSearchAttributes { search_attributes } => {
+                    draft.upsert_search_attributes(&search_attributes)?
+                }
+                Command::ModifyWorkflowProperties { upserted_memo } => {
+                    draft.modify_properties(upserted_memo)?
+                }
                 Command::RequestCancelActivityTask { .. }
                 | Command::CancelWorkflowExecution { .. }
                 | Command::RequestCancelExternalWorkflowExecution { .. }
@@ -116,9 +127,7 @@ impl Plan {
                 | Command::ContinueAsNewWorkflowExecution(_)
                 | Command::StartChildWorkflowExecution(_)
                 | Command::SignalExternalWorkflowExecution { .. }
-                | Command::UpsertWorkflowSearchAttributes { .. }
-                | Command::ProtocolMessage { .. }
-                | Command::ModifyWorkflowProperties { .. } => {
+                | Command::ProtocolMessage { .. } => {
                     return Err(BadCommand::new(cause, "the command is not supported"));
                 }
             };

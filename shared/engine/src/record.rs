@@ -1,12 +1,14 @@
 //! What the engine appends: history, and the state that history does not hold.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 use tidegate_model::event::{Event, HistoryBatch};
-use tidegate_model::id::{EventId, RunId};
+use tidegate_model::id::{EventId, Namespace, RunId};
 use tidegate_model::payload::Failure;
 use tidegate_model::time::Timestamp;
 
-use crate::request::StickyAttributes;
+use crate::request::{IndexedValueType, NamespaceInfo, StickyAttributes};
 
 /// A record of the engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -87,6 +89,40 @@ pub enum StateChange {
         /// How the attempt ended, cut to `FAILURE_BYTES_MAX`.
         failure: Failure,
     },
+    /// Closed runs are remembered no more: their time is over, there are too many, or somebody wants it so.
+    RunsForgotten {
+        /// Which.
+        runs: Vec<RunId>,
+    },
+    /// A namespace came, changed or went.
+    Namespace(NamespaceRecord),
+}
+
+/// A change of the registry of namespaces.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NamespaceRecord {
+    /// A namespace is, from now on, this.
+    Saved(NamespaceInfo),
+    /// Nothing is left of a namespace that was deleted.
+    Forgotten {
+        /// Its name.
+        name: Namespace,
+    },
+    /// A namespace has search attributes more.
+    AttributesAdded {
+        /// Its name.
+        namespace: Namespace,
+        /// The names and types.
+        attributes: BTreeMap<String, IndexedValueType>,
+    },
+    /// A namespace has search attributes fewer.
+    AttributesRemoved {
+        /// Its name.
+        namespace: Namespace,
+        /// The names.
+        names: BTreeSet<String>,
+    },
 }
 
 impl StateChange {
@@ -101,6 +137,7 @@ impl StateChange {
             | Self::StickyReleased { run_id }
             | Self::ActivityStarted { run_id, .. }
             | Self::ActivityRetried { run_id, .. } => Some(*run_id),
+            Self::RunsForgotten { .. } | Self::Namespace(_) => None,
         }
     }
 }

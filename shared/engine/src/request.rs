@@ -2,6 +2,7 @@
 
 mod activity;
 mod describe;
+mod namespace;
 mod refusal;
 mod reply;
 mod schedule;
@@ -9,6 +10,8 @@ mod start;
 mod task;
 mod update;
 mod workflow;
+
+use std::collections::BTreeMap;
 
 use tidegate_model::event::WorkflowTaskFailedCause;
 use tidegate_model::id::{Namespace, RunId, ScheduleId, TaskQueue, WorkflowId};
@@ -23,6 +26,7 @@ pub use describe::{
     ChildDescription, CountGroup, ListToken, ListWorkflows, PendingActivity, PendingActivityState,
     PollerDescription, RunDescription, RunStatus, RunSummary, TaskQueueDescription, TaskQueueKind,
 };
+pub use namespace::{IndexedValueType, NamespaceChange, NamespaceInfo, NamespaceRef, NamespaceState};
 pub use refusal::Refusal;
 pub use reply::{HistoryStanding, Reply};
 pub use schedule::{
@@ -291,5 +295,51 @@ pub enum Request {
         start_time: Timestamp,
         /// … and up to this.
         end_time: Timestamp,
+    },
+    /// Makes a namespace.
+    RegisterNamespace {
+        /// Its name.
+        name: Namespace,
+        /// What is known of it.
+        wanted: NamespaceChange,
+    },
+    /// What is known of a namespace.
+    DescribeNamespace(NamespaceRef),
+    /// All namespaces, by name.
+    ListNamespaces {
+        /// At most so many, at least 1.
+        page_size: usize,
+        /// Behind this one, from the reply before.
+        after: Option<Namespace>,
+    },
+    /// Changes what is known of a namespace.
+    UpdateNamespace {
+        /// Its name.
+        name: Namespace,
+        /// What changes.
+        change: NamespaceChange,
+    },
+    /// Ends a namespace: to everybody it is gone at once, while its open runs are terminated and its closed ones
+    /// forgotten, little by little. Its name is free when that is done.
+    DeleteNamespace(NamespaceRef),
+    /// Gives a namespace search attributes; those it has with that type already are passed over.
+    AddSearchAttributes {
+        /// The namespace.
+        namespace: Namespace,
+        /// Their names and types.
+        attributes: BTreeMap<String, IndexedValueType>,
+    },
+    /// Takes search attributes from a namespace; those it does not have are passed over. Runs keep their values, and
+    /// are found by them again when an attribute comes back with its type.
+    RemoveSearchAttributes {
+        /// The namespace.
+        namespace: Namespace,
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// The search attributes of a namespace.
+    ListSearchAttributes {
+        /// The namespace.
+        namespace: Namespace,
     },
 }

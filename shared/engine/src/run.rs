@@ -6,18 +6,18 @@ use serde::{Deserialize, Serialize};
 use tidegate_model::codec;
 use tidegate_model::event::{Event, HistoryBatch, WorkflowExecutionStarted};
 use tidegate_model::id::{EventId, Namespace, RunId, TaskQueue, WorkflowId};
-use tidegate_model::payload::Header;
 use tidegate_model::time::Timestamp;
 
 use crate::activity::Activities;
 use crate::buffer::Buffer;
 use crate::index::{Entry, Index};
 use crate::record::StateChange;
-use crate::request::{RunStatus, RunSummary};
+use crate::request::RunStatus;
 use crate::settings::Settings;
 use crate::signal::Signals;
 use crate::sticky::Sticky;
 use crate::timer::Timers;
+use crate::visibility::Shown;
 use crate::workflow_task::{Lease, WorkflowTasks};
 
 /// See the module.
@@ -39,6 +39,8 @@ pub(crate) struct Run {
     pub(crate) timers: Timers,
     #[serde(default, skip_serializing_if = "Signals::is_empty")]
     pub(crate) signals: Signals,
+    #[serde(default)]
+    pub(crate) shown: Shown,
 }
 
 /// What a run is from its first event to its last.
@@ -76,6 +78,7 @@ impl Run {
             activities: Activities::default(),
             timers: Timers::default(),
             signals: Signals::default(),
+            shown: Shown::of(batch.run_id, started),
         }
     }
 
@@ -105,10 +108,14 @@ impl Run {
                 | Event::RequestCancelExternalWorkflowExecutionInitiated { .. }
                 | Event::SignalExternalWorkflowExecutionInitiated { .. }
                 | Event::StartChildWorkflowExecutionInitiated(_)
-                | Event::UpsertWorkflowSearchAttributes { .. }
-                | Event::WorkflowPropertiesModified { .. }
                 | Event::WorkflowExecutionUpdateAccepted { .. }
                 | Event::WorkflowExecutionUpdateCompleted { .. } => {}
+                Event::UpsertWorkflowSearchAttributes { search_attributes, .. } => {
+                    self.shown.upsert_search_attributes(search_attributes);
+                }
+                Event::WorkflowPropertiesModified { upserted_memo, .. } => {
+                    self.shown.upsert_memo(upserted_memo);
+                }
                 Event::WorkflowTaskScheduled { task_queue, start_to_close_timeout, attempt } => {
                     self.workflow_task_scheduled(
                         id,
@@ -175,6 +182,7 @@ impl Run {
         self.next_event_id = batch.next_event_id();
         self.last_event_time = now;
         self.history_bytes += bytes as u64;
+        self.shown.state_transitions += 1;
         if !self.has_lease() {
             self.buffer.clear();
         }
@@ -186,6 +194,7 @@ impl Run {
 
     /// Takes a change that history does not hold into the state.
     pub(crate) fn apply_change(&mut self, change: &StateChange, index: &mut Index) {
+        self.shown.state_transitions += 1;
         match change {
             StateChange::TransientTaskStarted {
                 run_id: _,
@@ -213,6 +222,9 @@ impl Run {
             }
             StateChange::ActivityRetried { run_id: _, scheduled_event_id, due, failure } => {
                 self.activities.retried(&self.head, *scheduled_event_id, *due, failure, index);
+            }
+            StateChange::RunsForgotten { .. } | StateChange::Namespace(_) => {
+                unreachable!("it is of no open run")
             }
         }
     }
@@ -316,30 +328,8 @@ impl Run {
             .collect()
     }
 
-    /// What a person sees of it.
-    pub(crate) fn summary(&self) -> RunSummary {
-        let count = |pending: usize| u32::try_from(pending).unwrap_or(u32::MAX);
-        RunSummary {
-            namespace: self.head.namespace.clone(),
-            workflow_id: self.head.workflow_id.clone(),
-            run_id: self.head.run_id,
-            workflow_type: self.head.workflow_type.clone(),
-            task_queue: self.head.task_queue.clone(),
-            status: self.status,
-            start_time: self.head.start_time,
-            execution_time: self.head.start_time,
-            close_time: (!self.is_open()).then_some(self.last_event_time),
-            history_length: self.history_length(),
-            history_size_bytes: self.history_bytes,
-            pending_activities: count(self.activities.len()),
-            pending_timers: count(self.timers.len()),
-            workflow_task_attempt: self.workflow_tasks.current().map_or(0, |task| task.attempt()),
-            first_run_id: self.head.run_id,
-            parent: None,
-            root: None,
-            memo: Header::new(),
-            search_attributes: Header::new(),
-            state_transitions: 0,
-        }
+    /// When its first workflow task was to run.
+    pub(crate) fn execution_time(&self) -> Timestamp {
+        self.head.start_time + self.shown.first_workflow_task_backoff
     }
 }

@@ -19,78 +19,7 @@ use tidegate_model::payload::{Header, Payload};
 use tidegate_model::time::Timestamp;
 
 use crate::bounds::{self, Wrong};
-
-/// Temporal's `IndexedValueType`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum IndexedValueType {
-    /// Found by any word of it.
-    Text,
-    /// Found as a whole, by its beginning, and by order.
-    Keyword,
-    /// 64 bits with a sign.
-    Int,
-    /// A double.
-    Double,
-    /// True or false.
-    Bool,
-    /// A point in time.
-    Datetime,
-    /// Several keywords, found by any of them.
-    KeywordList,
-}
-
-impl IndexedValueType {
-    /// All there are.
-    pub const ALL: [Self; 7] =
-        [Self::Text, Self::Keyword, Self::Int, Self::Double, Self::Bool, Self::Datetime, Self::KeywordList];
-
-    /// As Temporal's tools print it, and as it stands in a payload's metadata under `type`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Text => "Text",
-            Self::Keyword => "Keyword",
-            Self::Int => "Int",
-            Self::Double => "Double",
-            Self::Bool => "Bool",
-            Self::Datetime => "Datetime",
-            Self::KeywordList => "KeywordList",
-        }
-    }
-
-    /// The number of `temporal.api.enums.v1.IndexedValueType`.
-    #[must_use]
-    pub const fn number(self) -> i32 {
-        match self {
-            Self::Text => 1,
-            Self::Keyword => 2,
-            Self::Int => 3,
-            Self::Double => 4,
-            Self::Bool => 5,
-            Self::Datetime => 6,
-            Self::KeywordList => 7,
-        }
-    }
-
-    /// The type of that number.
-    #[must_use]
-    pub fn from_number(number: i32) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.number() == number)
-    }
-
-    /// What a value of it is written as, for a message.
-    fn example(self) -> &'static str {
-        match self {
-            Self::Text | Self::Keyword => "a JSON string",
-            Self::Int => "a JSON number without a fraction, of 64 bits",
-            Self::Double => "a JSON number",
-            Self::Bool => "true or false",
-            Self::Datetime => "a JSON string such as \"2026-11-23T18:40:31Z\"",
-            Self::KeywordList => "a JSON list of strings",
-        }
-    }
-}
+use crate::request::IndexedValueType;
 
 /// What the server knows of every execution by itself. Nobody can set these.
 const SYSTEM: [(&str, IndexedValueType); 16] = [
@@ -145,6 +74,10 @@ pub(crate) struct AttributeTypes {
 }
 
 impl AttributeTypes {
+    pub(crate) const fn new() -> Self {
+        Self { custom: BTreeMap::new() }
+    }
+
     /// Those its users added.
     pub(crate) fn custom(&self) -> &BTreeMap<String, IndexedValueType> {
         &self.custom
@@ -336,7 +269,7 @@ fn compare_exactly(int: i64, double: f64) -> Option<Ordering> {
 /// # Errors
 /// What is wrong and what would be right.
 pub(crate) fn decode(payload: &Payload, kind: IndexedValueType) -> Result<Vec<Scalar<'static>>, String> {
-    let not = |found: &str| format!("{found} is not {}", kind.example());
+    let not = |found: &str| format!("{found} is not {}", example(kind));
     match encoding(payload) {
         Some("json/plain") => {}
         Some("binary/null") => return Ok(Vec::new()),
@@ -358,6 +291,18 @@ pub(crate) fn decode(payload: &Payload, kind: IndexedValueType) -> Result<Vec<Sc
             let is_list = kind == IndexedValueType::KeywordList;
             scalar(value, kind).filter(|_| !is_list).map(|value| vec![value]).ok_or_else(|| not(&found))
         }
+    }
+}
+
+/// What a value of it is written as, for a message.
+fn example(kind: IndexedValueType) -> &'static str {
+    match kind {
+        IndexedValueType::Text | IndexedValueType::Keyword => "a JSON string",
+        IndexedValueType::Int => "a JSON number without a fraction, of 64 bits",
+        IndexedValueType::Double => "a JSON number",
+        IndexedValueType::Bool => "true or false",
+        IndexedValueType::Datetime => "a JSON string such as \"2026-11-23T18:40:31Z\"",
+        IndexedValueType::KeywordList => "a JSON list of strings",
     }
 }
 

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use tidegate_model::codec::{self, DecodeError};
 
-use crate::close::ClosedRun;
+use crate::closed::ClosedRun;
 use crate::engine::Engine;
+use crate::namespaces::Namespaces;
 use crate::run::Run;
 
 #[derive(Serialize)]
@@ -12,30 +13,35 @@ struct Snapshot<'a> {
     open: Vec<&'a Run>,
     /// In the order they closed.
     closed: Vec<&'a ClosedRun>,
+    #[serde(skip_serializing_if = "Namespaces::is_default")]
+    namespaces: &'a Namespaces,
 }
 
 #[derive(Deserialize)]
 struct Restored {
     open: Vec<Run>,
     closed: Vec<ClosedRun>,
+    #[serde(default)]
+    namespaces: Namespaces,
 }
 
 impl Engine {
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let open = self.open_newest_first().collect();
         let closed = self.closed.oldest_first().collect();
-        codec::to_cbor(&Snapshot { open, closed })
+        codec::to_cbor(&Snapshot { open, closed, namespaces: &self.namespaces })
     }
 
     pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
         let restored: Restored = codec::from_cbor(bytes)?;
         let mut engine = Self::default();
+        engine.namespaces = restored.namespaces;
         for run in restored.open {
             engine.index.put(run.entries());
             engine.insert(run);
         }
         for closed in restored.closed {
-            engine.closed.push(closed);
+            engine.remember(closed);
         }
         Ok(engine)
     }

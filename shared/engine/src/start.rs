@@ -15,6 +15,8 @@ impl Engine {
     /// Reuse policy is Temporal's `ALLOW_DUPLICATE`, conflict policy `FAIL`.
     pub(crate) fn start(&mut self, step: &mut Step<'_>, start: StartWorkflow) -> Result<Reply, Refusal> {
         check(&start, &self.settings)?;
+        let types = self.namespaces.attributes_of(&start.namespace);
+        let search_attributes = types.check(&start.search_attributes)?;
         if let Some(reply) = self.already_started(&start) {
             return reply;
         }
@@ -53,7 +55,7 @@ impl Engine {
             request_id: start.request_id,
             header: start.header,
             memo: start.memo,
-            search_attributes: start.search_attributes,
+            search_attributes,
             priority: start.priority,
             user_metadata: start.user_metadata,
         }));
@@ -95,6 +97,5 @@ fn check(start: &StartWorkflow, settings: &Settings) -> Result<(), Refusal> {
     bounds::payloads("workflow input", &start.input, settings)?;
     bounds::header("header", &start.header, settings)?;
     bounds::header("memo", &start.memo, settings)?;
-    bounds::header("search attributes", &start.search_attributes, settings)?;
     Ok(())
 }

@@ -1,38 +1,60 @@
-//! Describe and list.
+//! What is to be seen of runs: finding one, describing it, listing and counting those that a filter lets through, and
+//! how long closed ones stay.
+//!
+//! A list follows from the runs there are, in the same instant, so it is never behind: Temporal's is.
 
 mod query;
 mod token;
 mod filter;
 mod column;
 mod duration;
-
-use std::time::Duration;
+mod listing;
+mod shown;
+mod upsert;
+mod describe;
+mod list;
+mod retention;
 
 use tidegate_model::id::{Namespace, RunId, WorkflowId};
 
+pub(crate) use listing::{Listing, Place};
+pub(crate) use shown::Shown;
+
+use crate::closed::ClosedRun;
 use crate::engine::Engine;
-use crate::request::{ListWorkflows, Refusal, Reply, RunDescription, RunSummary};
+use crate::request::Refusal;
 use crate::run::Run;
 
+/// A run that is there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Known<'a> {
+    Open(&'a Run),
+    Closed(&'a ClosedRun),
+}
+
+impl Known<'_> {
+    pub(crate) fn run_id(&self) -> RunId {
+        match self {
+            Self::Open(run) => run.head.run_id,
+            Self::Closed(closed) => closed.summary.run_id,
+        }
+    }
+}
+
 impl Engine {
-    pub(crate) fn describe(
+    /// The run a caller means: the one named, the open one, or the last to have closed.
+    pub(crate) fn find(
         &self,
         namespace: &Namespace,
         workflow_id: &WorkflowId,
         run_id: Option<RunId>,
-    ) -> Result<Reply, Refusal> {
-        let open = self.open_summary(namespace, workflow_id, run_id);
-        let summary = open.or_else(|| self.closed_summary(namespace, workflow_id, run_id).cloned());
-        summary
-            .map(|summary| Reply::Described(Box::new(described(summary))))
+    ) -> Result<Known<'_>, Refusal> {
+        let is_meant = |id: RunId| run_id.is_none_or(|run_id| run_id == id);
+        let open = self.current(namespace, workflow_id).filter(|run| is_meant(run.head.run_id));
+        let closed = || self.closed.of(namespace, workflow_id).find(|closed| is_meant(closed.summary.run_id));
+        open.map(Known::Open)
+            .or_else(|| closed().map(Known::Closed))
             .ok_or_else(|| not_found(workflow_id, run_id))
-    }
-
-    /// Open runs first, then closed ones, the newest first in both: Temporal's order.
-    pub(crate) fn list(&self, list: &ListWorkflows) -> Reply {
-        let open = self.open_newest_first().map(Run::summary);
-        let closed = self.closed.newest_first().map(|closed| closed.summary.clone());
-        Reply::Listed { runs: open.chain(closed).take(list.page_size).collect(), next: None }
     }
 
     /// The open run a caller means.
@@ -42,12 +64,10 @@ impl Engine {
         workflow_id: &WorkflowId,
         run_id: Option<RunId>,
     ) -> Result<&Run, Refusal> {
-        let run =
-            self.current(namespace, workflow_id).filter(|run| run_id.is_none_or(|id| id == run.head.run_id));
-        run.ok_or_else(|| match self.closed_summary(namespace, workflow_id, run_id) {
-            Some(_) => completed(),
-            None => not_found(workflow_id, run_id),
-        })
+        match self.find(namespace, workflow_id, run_id)? {
+            Known::Open(run) => Ok(run),
+            Known::Closed(_) => Err(completed()),
+        }
     }
 
     /// The run a caller means, whether it is open or has closed.
@@ -57,10 +77,7 @@ impl Engine {
         workflow_id: &WorkflowId,
         run_id: Option<RunId>,
     ) -> Result<RunId, Refusal> {
-        let open = self.current(namespace, workflow_id).map(|run| run.head.run_id);
-        let open = open.filter(|open| run_id.is_none_or(|id| id == *open));
-        let closed = || self.closed_summary(namespace, workflow_id, run_id).map(|summary| summary.run_id);
-        open.or_else(closed).ok_or_else(|| not_found(workflow_id, run_id))
+        Ok(self.find(namespace, workflow_id, run_id)?.run_id())
     }
 
     /// The open run of this id, for who comes back with a token.
@@ -69,48 +86,6 @@ impl Engine {
             Some(_) => completed(),
             None => Refusal::NotFound(format!("workflow execution not found: run {run_id}")),
         })
-    }
-
-    fn open_summary(
-        &self,
-        namespace: &Namespace,
-        workflow_id: &WorkflowId,
-        run_id: Option<RunId>,
-    ) -> Option<RunSummary> {
-        let run = self.current(namespace, workflow_id)?;
-        run_id.is_none_or(|id| id == run.head.run_id).then(|| run.summary())
-    }
-
-    fn closed_summary(
-        &self,
-        namespace: &Namespace,
-        workflow_id: &WorkflowId,
-        run_id: Option<RunId>,
-    ) -> Option<&RunSummary> {
-        let closed = match run_id {
-            Some(run_id) => self.closed.get(run_id),
-            None => self.closed.latest(namespace, workflow_id),
-        };
-        let summary = &closed?.summary;
-        (summary.namespace == *namespace && summary.workflow_id == *workflow_id).then_some(summary)
-    }
-}
-
-fn described(summary: RunSummary) -> RunDescription {
-    RunDescription {
-        summary,
-        workflow_execution_timeout: None,
-        workflow_run_timeout: None,
-        workflow_task_timeout: Duration::ZERO,
-        run_expiration_time: None,
-        execution_expiration_time: None,
-        cancel_requested: false,
-        start_request_id: String::new(),
-        user_metadata: None,
-        reset_run_id: None,
-        pending_activities: Vec::new(),
-        pending_children: Vec::new(),
-        pending_workflow_task: None,
     }
 }
 

@@ -110,6 +110,10 @@ impl WorkflowTask {
         self.attempt
     }
 
+    pub(crate) fn scheduled_time(&self) -> Timestamp {
+        self.scheduled_time
+    }
+
     pub(crate) fn lease(&self) -> Option<&Lease> {
         self.lease.as_ref()
     }

@@ -220,6 +220,10 @@ pub const VISIBILITY_QUERY_CONDITIONS_MAX: usize = 256;
 /// Groups of confirmations waiting to be published to sources. Full: the newest are left out, and the source, not told,
 /// sends again.
 pub const CONFIRMATIONS_WAITING_MAX: usize = 256;
+/// Runs in one page of a list: Temporal's default. More asked for: the page has so many.
+pub const LIST_RUNS_MAX: usize = 1_000;
+/// Namespaces in one page of a list. More asked for: the page has so many.
+pub const NAMESPACES_LISTED_MAX: usize = 1_000;
 /// Runs listed when nobody says how many.
 pub const LIST_RUNS_DEFAULT: usize = 100;
 

@@ -1,6 +1,9 @@
 //! The rules of namespaces.
 
+use std::time::Duration;
+
 use super::*;
+use crate::record::NamespaceRecord;
 
 fn name(text: &str) -> Namespace {
     Namespace::new(text).expect("a name")
@@ -10,16 +13,16 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_micros(seconds * 1_000_000)
 }
 
-fn register(namespaces: &mut Namespaces, text: &str) -> Result<NamespaceInfo, NamespaceError> {
+fn register(namespaces: &mut Namespaces, text: &str) -> Result<NamespaceInfo, Refusal> {
     let id = NamespaceId::from_u128(7);
     let info = namespaces.check_register(name(text), id, NamespaceChange::default(), at(1))?;
     namespaces.put(info.clone());
     Ok(info)
 }
 
-fn wrong(outcome: Result<NamespaceInfo, NamespaceError>) -> String {
+fn wrong(outcome: Result<NamespaceInfo, Refusal>) -> String {
     match outcome {
-        Err(NamespaceError::Wrong(Wrong(message))) => message,
+        Err(Refusal::InvalidArgument(message)) => message,
         other => panic!("{other:?} is no mistake of the caller"),
     }
 }
@@ -29,7 +32,6 @@ fn there_is_a_default_namespace_from_the_beginning() {
     let namespaces = Namespaces::default();
     let default = &namespaces.get(&name(DEFAULT)).expect("it is there").info;
     assert_eq!(default.retention, None, "it keeps closed runs as long as the host is set to");
-    assert_eq!(namespaces.by_id(default.id).map(|entry| &entry.info), Some(default));
     let message = wrong(namespaces.check_delete(&name(DEFAULT), at(1)));
     assert_eq!(message, "the namespace default cannot be deleted: there is always one");
 }
@@ -37,10 +39,10 @@ fn there_is_a_default_namespace_from_the_beginning() {
 #[test]
 fn a_namespace_is_registered_once() {
     let mut namespaces = Namespaces::default();
-    assert_eq!(namespaces.get(&name("ward")), Err(NamespaceError::NotFound(name("ward"))));
+    assert_eq!(namespaces.get(&name("ward")), Err(Refusal::NamespaceNotFound(name("ward"))));
     let info = register(&mut namespaces, "ward").expect("it is new");
     assert_eq!(namespaces.get(&name("ward")).map(|entry| &entry.info), Ok(&info));
-    assert_eq!(register(&mut namespaces, "ward"), Err(NamespaceError::AlreadyExists(name("ward"))));
+    assert_eq!(register(&mut namespaces, "ward"), Err(Refusal::NamespaceAlreadyExists(name("ward"))));
     let listed: Vec<&str> = namespaces.listed(None).map(|entry| entry.info.name.as_str()).collect();
     assert_eq!(listed, ["default", "ward"]);
     assert_eq!(namespaces.listed(Some(&name("default"))).count(), 1);
@@ -88,9 +90,10 @@ fn an_update_changes_what_it_names_and_nothing_else() {
 #[test]
 fn an_update_keeps_the_search_attributes() {
     let mut namespaces = Namespaces::default();
-    let kinds = BTreeMap::from([(String::from("a"), crate::search_attributes::IndexedValueType::Int)]);
+    let kinds = BTreeMap::from([(String::from("a"), crate::request::IndexedValueType::Int)]);
     let info = register(&mut namespaces, "ward").expect("it is new");
-    namespaces.attributes_mut(&name("ward")).expect("it is there").add(&kinds);
+    let added = NamespaceRecord::AttributesAdded { namespace: name("ward"), attributes: kinds.clone() };
+    namespaces.apply(&added);
     namespaces.put(info);
     assert_eq!(namespaces.get(&name("ward")).expect("it is there").attributes.custom(), &kinds);
 }
@@ -98,15 +101,14 @@ fn an_update_keeps_the_search_attributes() {
 #[test]
 fn a_deleted_namespace_is_gone_and_its_name_is_free_when_its_runs_are() {
     let mut namespaces = Namespaces::default();
-    let info = register(&mut namespaces, "ward").expect("it is new");
+    register(&mut namespaces, "ward").expect("it is new");
     let deleted = namespaces.check_delete(&name("ward"), at(9)).expect("it is there");
     namespaces.put(deleted);
-    assert_eq!(namespaces.get(&name("ward")), Err(NamespaceError::NotFound(name("ward"))));
-    assert_eq!(namespaces.by_id(info.id), None);
+    assert_eq!(namespaces.get(&name("ward")), Err(Refusal::NamespaceNotFound(name("ward"))));
     assert_eq!(namespaces.listed(None).count(), 1);
     assert_eq!(namespaces.deleted().count(), 1);
-    assert_eq!(register(&mut namespaces, "ward"), Err(NamespaceError::BeingDeleted(name("ward"))));
-    namespaces.forget(&name("ward"));
+    assert!(matches!(register(&mut namespaces, "ward"), Err(Refusal::FailedPrecondition(_))));
+    namespaces.apply(&NamespaceRecord::Forgotten { name: name("ward") });
     assert!(register(&mut namespaces, "ward").is_ok());
 }
 
@@ -137,7 +139,7 @@ fn namespaces_are_bounded_in_number() {
         register(&mut namespaces, &format!("n{number}")).expect("there is room");
     }
     match register(&mut namespaces, "one-more") {
-        Err(NamespaceError::LimitReached("NAMESPACES_MAX", _)) => {}
+        Err(Refusal::ResourceExhausted { limit: "NAMESPACES_MAX", .. }) => {}
         other => panic!("{other:?}"),
     }
 }

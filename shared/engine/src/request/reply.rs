@@ -1,11 +1,14 @@
 //! What the engine answers.
 
+use std::collections::BTreeMap;
+
 use tidegate_model::event::UpdateOutcome;
-use tidegate_model::id::{EventId, RunId, ScheduleId};
+use tidegate_model::id::{EventId, Namespace, RunId, ScheduleId};
 use tidegate_model::time::Timestamp;
 
 use super::activity::ActivityOptions;
 use super::describe::{CountGroup, ListToken, RunDescription, RunStatus, RunSummary, TaskQueueDescription};
+use super::namespace::{IndexedValueType, NamespaceInfo};
 use super::schedule::{ScheduleDescription, ScheduleListEntry};
 use super::task::{ActivityTask, WorkflowTask};
 use super::update::{QueryAnswer, UpdateStage};
@@ -94,6 +97,22 @@ pub enum Reply {
         count: u64,
         /// Of each group, where groups were asked for.
         groups: Vec<CountGroup>,
+    },
+    /// To whatever makes, changes or describes a namespace. Its retention is said even where it is the host's.
+    Namespace(Box<NamespaceInfo>),
+    /// To a list of namespaces.
+    Namespaces {
+        /// The page.
+        namespaces: Vec<NamespaceInfo>,
+        /// Where the next begins: behind this one.
+        next: Option<Namespace>,
+    },
+    /// To a list of search attributes.
+    SearchAttributes {
+        /// Those of the namespace.
+        custom: BTreeMap<String, IndexedValueType>,
+        /// Those that every namespace has.
+        system: BTreeMap<String, IndexedValueType>,
     },
     /// To a describe of a queue.
     TaskQueueDescribed(Box<TaskQueueDescription>),

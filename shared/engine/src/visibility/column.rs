@@ -1,6 +1,7 @@
 //! What a name in a query means: a fact the engine knows of every run, or an attribute that runs carry.
 
-use crate::search_attributes::{AttributeTypes, IndexedValueType, RESERVED_PREFIX, SCHEDULED_BY_ID, meant};
+use crate::request::IndexedValueType;
+use crate::search_attributes::{AttributeTypes, RESERVED_PREFIX, SCHEDULED_BY_ID, meant};
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,8 +11,8 @@ use tidegate_model::id::RunId;
 use tidegate_model::payload::Header;
 use tidegate_model::time::Timestamp;
 
-use crate::request::RunStatus;
-use crate::search_attributes::{AttributeTypes, IndexedValueType, NAMESPACE_DIVISION, Scalar, decode, meant};
+use crate::request::{IndexedValueType, RunStatus};
+use crate::search_attributes::{AttributeTypes, NAMESPACE_DIVISION, Scalar, decode, meant};
 
 use super::column::Column;
 use super::duration::nanoseconds;
@@ -107,6 +107,14 @@ impl Filter {
     /// Whether runs are to be counted by status.
     pub(crate) fn groups_by_status(&self) -> bool {
         self.groups_by_status
+    }
+
+    /// The execution whose runs are all it can find.
+    pub(super) fn workflow_id(&self) -> Option<&str> {
+        match self.condition.as_ref()? {
+            Meaning::All(meanings) => meanings.iter().find_map(Meaning::only_workflow_id),
+            meaning @ (Meaning::Any(_) | Meaning::Not(_) | Meaning::Test(..)) => meaning.only_workflow_id(),
+        }
     }
 
     /// Whether a run is what the query asks for.
@@ -305,6 +313,15 @@ impl Meaning {
             Self::Any(meanings) => decided(meanings, row, true),
             Self::Not(meaning) => meaning.of(row).map(|is_met| !is_met),
             Self::Test(column, check) => check.of(&values(column, row), column.kind()),
+        }
+    }
+
+    fn only_workflow_id(&self) -> Option<&str> {
+        match self {
+            Self::Test(Column::WorkflowId, Check::Compare(Comparison::Equal, Scalar::Text(text))) => {
+                Some(text)
+            }
+            Self::Test(..) | Self::All(_) | Self::Any(_) | Self::Not(_) => None,
         }
     }
 

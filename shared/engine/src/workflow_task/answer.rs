@@ -23,7 +23,8 @@ impl Engine {
         bounds::id("identity", &identity)?;
         bounds::payloads("sdk metadata", sdk_metadata.as_slice(), &self.settings)?;
         let run = self.leased(&token)?;
-        match Plan::of(run, &self.settings, token.started_event_id + 1, commands, &identity) {
+        let attributes = self.namespaces.attributes_of(&run.head.namespace);
+        match Plan::of(run, &self.settings, attributes, token.started_event_id + 1, commands, &identity) {
             Ok(plan) => {
                 let completed = Event::WorkflowTaskCompleted {
                     scheduled_event_id: token.scheduled_event_id,

@@ -68,9 +68,19 @@ impl Checker {
             Record::History(batch) => self.runs.entry(batch.run_id).or_default().take_batch(batch),
             Record::State(change) => match change.run_id() {
                 Some(run_id) => self.runs.entry(run_id).or_default().take_change(change),
-                None => Ok(()),
+                None => self.take_forgotten(change),
             },
         }
+    }
+
+    /// Only what has closed is forgotten, and once.
+    fn take_forgotten(&mut self, change: &StateChange) -> Result<(), Broken> {
+        let StateChange::RunsForgotten { runs } = change else { return Ok(()) };
+        for run_id in runs {
+            let seen = self.runs.remove(run_id).ok_or(format!("run {run_id} is forgotten, and unknown"))?;
+            must!(seen.closed, "run {run_id} is forgotten, and open");
+        }
+        Ok(())
     }
 
     /// To be called when a step is over.
@@ -144,6 +154,9 @@ impl Seen {
             }
             StateChange::ActivityRetried { scheduled_event_id, .. } => {
                 self.attempt(*scheduled_event_id, Attempt::Out, Attempt::Waiting)?;
+            }
+            StateChange::RunsForgotten { .. } | StateChange::Namespace(_) => {
+                return Err(String::from("it is of no open run"));
             }
         }
         Ok(())

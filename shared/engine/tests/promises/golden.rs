@@ -4,16 +4,19 @@
 //! `TIDEGATE_GOLDEN=write cargo test -p tidegate-engine --test promises golden` writes them anew, and the commit says
 //! why.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{env, fs};
 
-use tidegate_engine::{Engine, Record, StateChange, StickyAttributes};
+use tidegate_engine::{
+    Engine, IndexedValueType, NamespaceInfo, NamespaceRecord, NamespaceState, Record, StateChange,
+    StickyAttributes,
+};
 use tidegate_model::codec;
 use tidegate_model::event::Event;
-use tidegate_model::id::{RunId, TaskQueue};
+use tidegate_model::id::{Namespace, NamespaceId, RunId, TaskQueue};
 use tidegate_model::payload::{Failure, Payload};
 use tidegate_model::time::Timestamp;
 
@@ -71,6 +74,11 @@ fn name(change: &StateChange) -> String {
         StateChange::StickyReleased { .. } => "change-sticky_released",
         StateChange::ActivityStarted { .. } => "change-activity_started",
         StateChange::ActivityRetried { .. } => "change-activity_retried",
+        StateChange::RunsForgotten { .. } => "change-runs_forgotten",
+        StateChange::Namespace(NamespaceRecord::Saved(_)) => "change-namespace_saved",
+        StateChange::Namespace(NamespaceRecord::Forgotten { .. }) => "change-namespace_forgotten",
+        StateChange::Namespace(NamespaceRecord::AttributesAdded { .. }) => "change-attributes_added",
+        StateChange::Namespace(NamespaceRecord::AttributesRemoved { .. }) => "change-attributes_removed",
     })
 }
 
@@ -78,6 +86,7 @@ fn name(change: &StateChange) -> String {
 fn changes() -> Vec<StateChange> {
     let run_id = RunId::from_u128(0x019b_76da_a800_7000_8000_0000_0000_0001);
     let time = Timestamp::from_micros(1_767_225_600_123_456);
+    let namespace = Namespace::new("ward").expect("a namespace");
     let identity = String::from("worker@gw-1");
     let request_id = String::from("00c0ffee00c0ffee");
     vec![
@@ -123,6 +132,27 @@ fn changes() -> Vec<StateChange> {
             due: time,
             failure: Failure::application("no answer", "Unreachable", false),
         },
+        StateChange::RunsForgotten { runs: vec![run_id] },
+        StateChange::Namespace(NamespaceRecord::Saved(NamespaceInfo {
+            name: namespace.clone(),
+            id: NamespaceId::from_u128(0x019b_76da_a800_7000_8000_0000_0000_0002),
+            state: NamespaceState::Deprecated,
+            description: String::from("beds and pumps"),
+            owner_email: String::from("ward@example.org"),
+            data: BTreeMap::from([(String::from("site"), String::from("north"))]),
+            retention: Some(Duration::from_secs(86_400)),
+            created: time,
+            updated: time,
+        })),
+        StateChange::Namespace(NamespaceRecord::Forgotten { name: namespace.clone() }),
+        StateChange::Namespace(NamespaceRecord::AttributesAdded {
+            namespace: namespace.clone(),
+            attributes: IndexedValueType::ALL.map(|kind| (kind.name().to_owned(), kind)).into(),
+        }),
+        StateChange::Namespace(NamespaceRecord::AttributesRemoved {
+            namespace,
+            names: BTreeSet::from([String::from("Text")]),
+        }),
     ]
 }
 

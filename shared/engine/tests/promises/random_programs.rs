@@ -230,6 +230,9 @@ impl Random {
                     | Reply::Update { .. }
                     | Reply::History(_)
                     | Reply::Counted { .. }
+                    | Reply::Namespace(_)
+                    | Reply::Namespaces { .. }
+                    | Reply::SearchAttributes { .. }
                     | Reply::TaskQueueDescribed(_)
                     | Reply::ScheduleCreated { .. }
                     | Reply::ScheduleDescribed(_)
@@ -482,6 +485,8 @@ fn names(record: &Record) -> Vec<&'static str> {
             StateChange::StickyReleased { .. } => "sticky released",
             StateChange::ActivityStarted { .. } => "activity started",
             StateChange::ActivityRetried { .. } => "activity retried",
+            StateChange::RunsForgotten { .. } => "runs forgotten",
+            StateChange::Namespace(_) => "namespace",
         }],
     }
 }

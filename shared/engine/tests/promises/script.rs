@@ -234,6 +234,8 @@ impl Stage {
 
     fn deadline(&self) -> String {
         match self.world.engine.next_deadline() {
+            // That a closed run will be forgotten is as good as nothing: it is the same for each.
+            Some((_, "retention")) => String::from("nothing"),
             Some((at, why)) => format!("in {:?}: {why}", at.saturating_since(self.world.now)),
             None => String::from("nothing"),
         }
@@ -311,6 +313,9 @@ impl Stage {
                 | Reply::QueryRejected { .. }
                 | Reply::Update { .. }
                 | Reply::Counted { .. }
+                | Reply::Namespace(_)
+                | Reply::Namespaces { .. }
+                | Reply::SearchAttributes { .. }
                 | Reply::TaskQueueDescribed(_)
                 | Reply::ScheduleCreated { .. }
                 | Reply::ScheduleDescribed(_)

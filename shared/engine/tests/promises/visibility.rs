@@ -23,6 +23,7 @@ fn open_runs_are_listed_before_closed_ones_the_newest_first() {
         alice: task of b, attempt 1, whole 1-3
         > complete b: finish
         ok
+        > wait 1s
         > complete a: fail oops
         ok
         > list
