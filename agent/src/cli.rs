@@ -53,6 +53,9 @@ enum Command {
         /// Without a web page. There is none, so it is always so.
         #[arg(long)]
         headless: bool,
+        /// A search attribute to begin with, as NAME=TYPE; may be given several times.
+        #[arg(long, value_name = "NAME=TYPE")]
+        search_attribute: Vec<String>,
         /// A limit, as KEY=VALUE under Temporal's name for it (limit.historyCount.error=1000); may be given several times.
         #[arg(long, value_name = "KEY=VALUE")]
         dynamic_config_value: Vec<String>,
@@ -134,6 +137,7 @@ fn execute(command: Command) -> anyhow::Result<()> {
             db_filename,
             namespace,
             headless: _,
+            search_attribute,
             dynamic_config_value,
             log_level,
             log_format,
@@ -144,6 +148,7 @@ fn execute(command: Command) -> anyhow::Result<()> {
                 port,
                 db_filename,
                 namespaces: namespace,
+                search_attributes: search_attribute,
                 dynamic_config: dynamic_config_value,
                 log,
             })

@@ -4,12 +4,14 @@
 
 mod dynamic;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use serde_json::json;
+use tidegate_engine::{IndexedValueType, NamespaceChange, Refusal, Request, ServiceError};
 use tidegate_log::{Options, Runtime, Store};
 use tidegate_model::id::Namespace;
 use tidegate_temporal_api::Settings;
@@ -41,6 +43,8 @@ pub struct DevServer {
     pub db_filename: Option<PathBuf>,
     /// Namespaces that exist from the start, besides `default`.
     pub namespaces: Vec<Namespace>,
+    /// Search attributes that exist from the start in each namespace, as `NAME=TYPE`.
+    pub search_attributes: Vec<String>,
     /// Limits, as `KEY=VALUE` under the keys of Temporal's dynamic configuration.
     pub dynamic_config: Vec<String>,
     /// What is logged.
@@ -113,6 +117,7 @@ pub async fn run(server: DevServer, shutdown: impl Future<Output = ()>) -> anyho
         shell_status: Box::new(|| json!({ "device": "start-dev", "broker": "none", "uplink": "none" })),
         metrics: metrics::render(log.clone(), None),
     });
+    register(&client, &server).await?;
     let api = Bound::new(listener, Settings::default()).serve(&client, router);
     greet(&server, address);
     let failure = tokio::select! {
@@ -131,6 +136,43 @@ pub async fn run(server: DevServer, shutdown: impl Future<Output = ()>) -> anyho
         Ok(Ok(Some(error))) => Err(anyhow::Error::new(error).context("the last commit failed")),
         Ok(_) | Err(_) => Ok(()),
     }
+}
+
+/// The namespaces and search attributes that the command line names; what is there already stays as it is.
+async fn register(client: &Client<()>, server: &DevServer) -> anyhow::Result<()> {
+    for name in &server.namespaces {
+        let request = Request::RegisterNamespace { name: name.clone(), wanted: NamespaceChange::default() };
+        match client.call(request).await {
+            Ok(_) | Err(ServiceError::Refused(Refusal::NamespaceAlreadyExists(_))) => {}
+            Err(error) => return Err(error).with_context(|| format!("--namespace {name}")),
+        }
+    }
+    let attributes = server
+        .search_attributes
+        .iter()
+        .map(|text| search_attribute(text))
+        .collect::<anyhow::Result<BTreeMap<String, IndexedValueType>>>()?;
+    if attributes.is_empty() {
+        return Ok(());
+    }
+    for namespace in server.namespaces.iter().cloned().chain([super::namespace()]) {
+        let request = Request::AddSearchAttributes { namespace, attributes: attributes.clone() };
+        client.call(request).await.context("--search-attribute")?;
+    }
+    Ok(())
+}
+
+/// `NAME=TYPE`, as Temporal's development server takes it.
+fn search_attribute(text: &str) -> anyhow::Result<(String, IndexedValueType)> {
+    let (name, kind) = text
+        .split_once('=')
+        .with_context(|| format!("--search-attribute {text}: it is NAME=TYPE, as in Site=Keyword"))?;
+    let known = IndexedValueType::ALL.into_iter().find(|known| known.name().eq_ignore_ascii_case(kind));
+    let kind = known.with_context(|| {
+        let names = IndexedValueType::ALL.map(IndexedValueType::name).join(", ");
+        format!("--search-attribute {text}: a type is one of {names}")
+    })?;
+    Ok((name.to_owned(), kind))
 }
 
 fn open(file: Option<&Path>, gateway: &mut Gateway<()>) -> anyhow::Result<Store> {

@@ -14,8 +14,9 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::id::Execution;
 pub use attributes::{
-    ActivityTaskScheduled, ContinueAsNewInitiator, ContinuedAsNew, Execution, ParentClosePolicy, Priority,
+    ActivityTaskScheduled, ContinueAsNewInitiator, ContinuedAsNew, ParentClosePolicy, Priority,
     StartChildWorkflowInitiated, UpdateOutcome, UpdateRequest, UserMetadata, WorkflowExecutionStarted,
     WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowParent,
 };

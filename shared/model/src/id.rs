@@ -258,6 +258,18 @@ random_id!(
 /// Position of an event in its run's history: dense, from 1, assigned when the event is flushed.
 pub type EventId = u64;
 
+/// An execution of any namespace, or one run of it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Execution {
+    /// Its namespace.
+    pub namespace: Namespace,
+    /// Its id.
+    pub workflow_id: WorkflowId,
+    /// The run; `None` is the one that is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<RunId>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,6 +9,8 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use crate::id::Execution;
+
 /// Temporal's `Payload`: bytes and what they are. Kept byte for byte, never parsed on the way.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Payload {
@@ -217,7 +219,7 @@ pub enum FailureInfo {
     /// Wraps what a child failed with, as its parent sees it.
     ChildWorkflow {
         /// The child, with its run.
-        child: Box<crate::event::Execution>,
+        child: Box<Execution>,
         /// Its workflow function.
         workflow_type: String,
         /// The event that asked for it.

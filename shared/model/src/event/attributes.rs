@@ -6,22 +6,10 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{EventId, Namespace, RunId, TaskQueue, WorkflowId};
+use crate::id::{EventId, Execution, Namespace, RunId, TaskQueue, WorkflowId};
 use crate::limits::WORKFLOW_TASK_TIMEOUT_SECONDS;
 use crate::payload::{Failure, Header, Payload, Payloads, RetryPolicy};
 use crate::time::Timestamp;
-
-/// An execution of any namespace, or one run of it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Execution {
-    /// Its namespace.
-    pub namespace: Namespace,
-    /// Its id.
-    pub workflow_id: WorkflowId,
-    /// The run; `None` is the one that is open.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub run_id: Option<RunId>,
-}
 
 /// The run on whose behalf something happened, and its event that asked for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
