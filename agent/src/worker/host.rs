@@ -4,8 +4,8 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use tidegate_engine::{
-    ActivityTask, HistoryPart, Refusal, Reply, Request, StickyAttributes, WorkflowTask,
-    WorkflowTaskCompletion,
+    ActivityTask, HistoryPart, QueryAnswer, QueryToken, Refusal, Reply, Request, StickyAttributes,
+    WorkflowTask, WorkflowTaskCompletion,
 };
 use tidegate_model::event::HistoryBatch;
 use tidegate_model::id::{Namespace, RunId, TaskQueue};
@@ -300,6 +300,9 @@ impl<S: WorkflowService> Shared<S> {
     }
 
     async fn answer_workflow_task(&self, task: Arc<WorkflowTask>) {
+        if let Some((token, query)) = &task.query {
+            return self.decline_query(token.clone(), &query.query_type).await;
+        }
         let run_id = task.token.run_id;
         let wants_whole = self.shadow || matches!(task.history, HistoryPart::Whole);
         let answer = match self.execute(&task, wants_whole).await {
@@ -337,12 +340,26 @@ impl<S: WorkflowService> Shared<S> {
             Some(Answer::NeedsHistory) | None => return,
         };
         match self.service.call(request).await {
+            // The task was taken back as if it had never been: the run in memory is ahead of its history.
+            Ok(Reply::WorkflowTaskCompleted { reset_history_event_id: Some(_), .. }) => {
+                drop(self.jobs.send(Job::Forget(run_id)));
+            }
             Ok(_) => {}
             Err(error) => {
                 // A thread that has ended has forgotten already.
                 drop(self.jobs.send(Job::Forget(run_id)));
                 log_untaken(&error, "answer to a workflow task was not taken");
             }
+        }
+    }
+
+    /// Workflow code of this worker has no handlers of queries. Those that come along with a workflow task are left
+    /// unanswered there, and come again as tasks of their own.
+    async fn decline_query(&self, token: QueryToken, query_type: &str) {
+        let message = format!("workflows of the built-in worker answer no queries, nor {query_type:?}");
+        let answer = QueryAnswer::Failed { message, failure: None };
+        if let Err(error) = self.service.call(Request::RespondQueryTaskCompleted { token, answer }).await {
+            log_untaken(&error, "answer to a query was not taken");
         }
     }
 

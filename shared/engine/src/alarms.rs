@@ -12,12 +12,18 @@ use crate::request::Ticket;
 pub(crate) enum Alarm {
     /// A wait for history.
     HistoryWait(Ticket),
+    /// A query, by its id.
+    Query(u64),
+    /// A query that the worker with the run in its cache should have answered, by its id.
+    StickyQuery(u64),
 }
 
 impl Alarm {
     const fn why(self) -> &'static str {
         match self {
             Self::HistoryWait(_) => "a wait for history is over",
+            Self::Query(_) => "a query has waited long enough",
+            Self::StickyQuery(_) => "a sticky query goes to the normal queue",
         }
     }
 }

@@ -24,7 +24,12 @@ impl Run {
             workflow_task_attempt: 0,
             ..self.summary()
         };
-        ClosedRun { summary, start_request_id: self.head.start_request_id, as_started: self.shown.as_started }
+        ClosedRun {
+            summary,
+            start_request_id: self.head.start_request_id,
+            previous_started_event_id: self.workflow_tasks.previous_started_event_id(),
+            as_started: self.shown.as_started,
+        }
     }
 }
 

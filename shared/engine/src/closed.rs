@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tidegate_model::event::UserMetadata;
-use tidegate_model::id::{Namespace, RunId, WorkflowId};
+use tidegate_model::id::{EventId, Namespace, RunId, WorkflowId};
 use tidegate_model::time::Timestamp;
 
 use crate::request::RunSummary;
@@ -15,6 +15,9 @@ use crate::request::RunSummary;
 pub(crate) struct ClosedRun {
     pub(crate) summary: RunSummary,
     pub(crate) start_request_id: String,
+    /// Of the last completed workflow task; 0 where none was: then nobody can be asked about the run.
+    #[serde(default)]
+    pub(crate) previous_started_event_id: EventId,
     #[serde(default, skip_serializing_if = "AsStarted::is_default")]
     pub(crate) as_started: AsStarted,
 }

@@ -15,6 +15,7 @@ use crate::closed::{ClosedRun, ClosedRuns};
 use crate::history_wait::HistoryWaits;
 use crate::index::Index;
 use crate::namespaces::Namespaces;
+use crate::query::Queries;
 use crate::queue::{QueueKey, QueueKind, What};
 use crate::record::{Record, StateChange};
 use crate::request::{Refusal, Reply, Request, Ticket};
@@ -85,6 +86,7 @@ pub struct Engine {
     /// For those who wait; like all below, gone with the process.
     pub(crate) alarms: Alarms,
     pub(crate) history_waits: HistoryWaits,
+    pub(crate) queries: Queries,
 }
 
 impl Engine {
@@ -267,8 +269,9 @@ impl Engine {
             Request::RequestCancelWorkflowExecution(_) => Err(Refusal::Unimplemented("cancel")),
             Request::TerminateWorkflowExecution(_) => Err(Refusal::Unimplemented("terminate")),
             Request::ResetWorkflowExecution(_) => Err(Refusal::Unimplemented("reset")),
-            Request::QueryWorkflow(_) | Request::RespondQueryTaskCompleted { .. } => {
-                Err(Refusal::Unimplemented("query"))
+            Request::QueryWorkflow(wanted) => return self.query(step, ticket, *wanted).transpose(),
+            Request::RespondQueryTaskCompleted { token, answer } => {
+                self.take_query_answer(step, &token, answer)
             }
             Request::UpdateWorkflowExecution(_) | Request::PollWorkflowExecutionUpdate { .. } => {
                 Err(Refusal::Unimplemented("update"))
@@ -320,12 +323,15 @@ impl Engine {
     fn abandon(&mut self, step: &Step<'_>, ticket: Ticket) {
         drop(self.index.queues.abandon(step.now, ticket));
         self.forget_history_wait(ticket);
+        self.forget_query(ticket);
     }
 
     /// Somebody has waited long enough.
     fn sound(&mut self, step: &mut Step<'_>, alarm: Alarm) {
         match alarm {
             Alarm::HistoryWait(ticket) => self.answer_history_wait(step, ticket),
+            Alarm::Query(id) => self.give_up_query(step, id),
+            Alarm::StickyQuery(id) => self.unstick_query(step.now, id),
         }
     }
 
@@ -345,22 +351,19 @@ impl Engine {
             }
         }
         self.forget_surplus(step);
+        for run_id in changed_runs(&step.records[before..]) {
+            self.settle_queries(step, run_id);
+        }
         while let Some((ready, poll)) = self.index.queues.next_match(step.now) {
             match ready.what {
+                What::Query(id) => self.hand_out_query(step, id, poll),
                 What::WorkflowTask => self.hand_out_workflow_task(step, ready.run_id, poll),
                 What::Activity(scheduled_event_id) => {
                     self.hand_out_activity(step, ready.run_id, scheduled_event_id, poll);
                 }
             }
         }
-        let changed: BTreeSet<RunId> = step.records[before..]
-            .iter()
-            .filter_map(|record| match record {
-                Record::History(batch) => Some(batch.run_id),
-                Record::State(change) => change.run_id(),
-            })
-            .collect();
-        for run_id in changed {
+        for run_id in changed_runs(&step.records[before..]) {
             self.answer_history_waits(step, run_id);
         }
     }
@@ -471,4 +474,16 @@ impl Engine {
     pub fn is_open(&self, run_id: RunId) -> bool {
         self.runs.contains_key(&run_id)
     }
+}
+
+fn changed_runs(records: &[Record]) -> BTreeSet<RunId> {
+    let mut changed = BTreeSet::new();
+    for record in records {
+        match record {
+            Record::History(batch) => drop(changed.insert(batch.run_id)),
+            Record::State(StateChange::RunsForgotten { runs }) => changed.extend(runs),
+            Record::State(change) => changed.extend(change.run_id()),
+        }
+    }
+    changed
 }

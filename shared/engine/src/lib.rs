@@ -26,6 +26,7 @@ mod schedule;
 mod cron;
 mod timer;
 mod signal;
+mod query;
 mod close;
 mod closed;
 mod due;

@@ -74,6 +74,7 @@ impl Engine {
             self.arrive(step, run_id, arrived);
             self.take_back_workflow_task(step, run_id, identity);
         }
+        self.ask_others(step.now, identity);
         Ok(Reply::Done)
     }
 

@@ -94,6 +94,16 @@ impl WorkflowTasks {
         self.current.as_ref()
     }
 
+    /// Which attempt the open task is, or the next one will be, from 1.
+    pub(crate) fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// The started event of the last completed one; 0 before the first.
+    pub(crate) fn previous_started_event_id(&self) -> EventId {
+        self.previous_started_event_id
+    }
+
     pub(crate) fn entries(&self, head: &Head) -> impl Iterator<Item = Entry> {
         self.current.iter().flat_map(|task| task.entries(head)).collect::<Vec<_>>().into_iter()
     }

@@ -167,6 +167,13 @@ pub const STICKY_UNPOLLED_SECONDS_MAX: u64 = 10;
 pub const STICKY_SCHEDULE_TO_START_SECONDS: u64 = 10;
 /// A poll with no task is answered empty after this, before the client's 70 s.
 pub const POLL_SECONDS_MAX: u64 = 60;
+/// Queries that wait for an answer, over all runs. More: refused with "resource exhausted".
+pub const QUERIES_WAITING_MAX: usize = 1_000;
+/// A query that no worker has answered is refused after this. Temporal leaves it to the client's own deadline.
+pub const QUERY_WAIT_SECONDS_MAX: u64 = 30;
+/// From this attempt of a workflow task on, queries and updates of its run are refused: Temporal's. Code that does not
+/// get through its tasks will not answer.
+pub const WORKFLOW_TASK_FAILING_ATTEMPT: u32 = 3;
 /// A wait for history is answered with how things are after this: Temporal's. Whoever asked asks again.
 pub const HISTORY_WAIT_SECONDS_MAX: u64 = 20;
 /// Waits for history at once, over all runs. More: refused with "resource exhausted".

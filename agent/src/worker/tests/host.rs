@@ -5,11 +5,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tidegate_engine::{Effect, Engine, Input, Record, Refusal, Reply, Request, StartWorkflow, Step, Ticket};
+use tidegate_engine::{
+    Effect, Engine, Input, QueryRejectCondition, QueryWorkflow, Record, Refusal, Reply, Request,
+    StartWorkflow, Step, Ticket, WorkflowQuery,
+};
 use tidegate_model::chance::Chance;
 use tidegate_model::event::{Event, HistoryBatch};
 use tidegate_model::id::{BootId, Namespace, RunId, TaskQueue, WorkflowId};
-use tidegate_model::payload::{Failure, Payload, RetryPolicy};
+use tidegate_model::payload::{Failure, Header, Payload, RetryPolicy};
 use tidegate_model::time::{ClockState, Stamp, Timestamp};
 use tokio::sync::{Notify, oneshot};
 
@@ -270,6 +273,27 @@ async fn a_worker_that_comes_back_takes_up_what_the_former_had_in_hand() {
     let latter = worker().activity::<Note>(|_: ActivityContext, _: String| async { Ok(()) });
     let running = begin(latter, &service).await;
     assert_eq!(service.result(run).await, "\"done\"");
+    running.stop(Duration::from_secs(5)).await;
+}
+
+#[tokio::test]
+async fn a_query_is_declined_in_words_and_the_run_goes_on() {
+    let service = Service::new();
+    let running = begin(worker(), &service).await;
+    let run = service.start::<Sum>("asked", "1").await;
+    assert_eq!(service.result(run).await, "6");
+    let query = WorkflowQuery { query_type: "status".to_owned(), args: Vec::new(), header: Header::new() };
+    let asked = service.call(Request::QueryWorkflow(Box::new(QueryWorkflow {
+        namespace: namespace(),
+        workflow_id: WorkflowId::new("asked").expect("an id"),
+        run_id: None,
+        query,
+        reject_condition: QueryRejectCondition::None,
+    })));
+    let Err(ServiceError::Refused(Refusal::QueryFailed { message, .. })) = asked.await else {
+        panic!("the built-in worker has no answer");
+    };
+    assert_eq!(message, "workflows of the built-in worker answer no queries, nor \"status\"");
     running.stop(Duration::from_secs(5)).await;
 }
 

@@ -19,7 +19,8 @@ impl Engine {
         step: &mut Step<'_>,
         completion: WorkflowTaskCompletion,
     ) -> Result<Reply, Refusal> {
-        let WorkflowTaskCompletion { token, commands, identity, sticky, sdk_metadata, .. } = completion;
+        let WorkflowTaskCompletion { token, commands, identity, sticky, sdk_metadata, query_results, .. } =
+            completion;
         bounds::id("identity", &identity)?;
         bounds::payloads("sdk metadata", sdk_metadata.as_slice(), &self.settings)?;
         let run = self.leased(&token)?;
@@ -33,6 +34,7 @@ impl Engine {
                     sdk_metadata,
                 };
                 self.carry_out(step, token.run_id, completed, plan, sticky, identity);
+                self.take_query_results(step, token.run_id, query_results);
                 Ok(Reply::Done)
             }
             Err(bad) => Err(self.refuse_commands(step, &token, bad, identity)),

@@ -33,7 +33,9 @@ impl Engine {
             };
             self.write(step, run_id, vec![started]);
         }
-        let reply = Reply::WorkflowTask(Some(Box::new(self.run(run_id).task_for_worker())));
+        let mut task = self.run(run_id).task_for_worker();
+        task.queries = self.queries_for_task(run_id);
+        let reply = Reply::WorkflowTask(Some(Box::new(task)));
         step.effects.push(Effect::Reply { ticket: poll.ticket, reply: Ok(reply) });
     }
 }

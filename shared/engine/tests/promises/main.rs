@@ -15,6 +15,7 @@ mod sticky;
 mod activity;
 mod timer;
 mod signal;
+mod query;
 mod workers;
 mod polls;
 mod history_wait;

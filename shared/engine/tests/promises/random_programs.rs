@@ -1,7 +1,7 @@
 //! Random programs of all operations, with the process killed after every step: what was on disk is all there is, and
 //! it is enough.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -9,13 +9,14 @@ use proptest::sample::Index;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use tidegate_engine::{
-    ActivityTaskToken, Command, Effect, Engine, HistoryPart, Input, ListWorkflows, Record, Refusal, Reply,
-    Request, RunStatus, ScheduleActivity, StartWorkflow, StateChange, StickyAttributes, Ticket,
+    ActivityTaskToken, Command, Effect, Engine, HistoryPart, Input, ListWorkflows, QueryAnswer,
+    QueryRejectCondition, QueryToken, QueryWorkflow, Record, Refusal, Reply, Request, RunStatus,
+    ScheduleActivity, StartWorkflow, StateChange, StickyAttributes, Ticket, WaitForHistory, WorkflowQuery,
     WorkflowTaskCompletion, WorkflowTaskToken,
 };
 use tidegate_model::event::{Event, WorkflowTaskFailedCause};
 use tidegate_model::id::{Namespace, TaskQueue, WorkflowId};
-use tidegate_model::payload::{Failure, Header, RetryPolicy};
+use tidegate_model::payload::{Failure, Header, Payload, RetryPolicy};
 
 use crate::checker::Pending;
 use crate::world::{Decided, Replies, World, decided, replay};
@@ -54,6 +55,16 @@ enum Happening {
     ActivityFailed {
         token: Token,
         is_final: bool,
+    },
+    Query {
+        workflow: u8,
+    },
+    AnswerQuery {
+        token: Token,
+    },
+    Follow {
+        workflow: u8,
+        beyond: u64,
     },
     Abandon {
         poll: Index,
@@ -121,6 +132,9 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => token().prop_map(|token| Happening::ActivityDone { token }),
         2 => (token(), any::<bool>())
             .prop_map(|(token, is_final)| Happening::ActivityFailed { token, is_final }),
+        2 => (0..2_u8).prop_map(|workflow| Happening::Query { workflow }),
+        2 => token().prop_map(|token| Happening::AnswerQuery { token }),
+        1 => (0..2_u8, 0..9_u64).prop_map(|(workflow, beyond)| Happening::Follow { workflow, beyond }),
         1 => any::<Index>().prop_map(|poll| Happening::Abandon { poll }),
         1 => (0..2_u8).prop_map(|worker| Happening::Shutdown { worker }),
         3 => (0..12_000_u64).prop_map(|millis| Happening::Wait { millis }),
@@ -134,6 +148,10 @@ struct Random {
     world: World,
     workflow_tasks: Vec<WorkflowTaskToken>,
     activities: Vec<ActivityTaskToken>,
+    /// Asked of workers as tasks of their own.
+    queries: Vec<QueryToken>,
+    /// Asked along with workflow tasks, by their ids.
+    queries_with_task: Vec<String>,
     polls: Vec<Ticket>,
     /// A snapshot taken on the way, and how many records it has in it.
     snapshot: (Vec<u8>, usize),
@@ -149,6 +167,8 @@ impl Random {
             world,
             workflow_tasks: Vec::new(),
             activities: Vec::new(),
+            queries: Vec::new(),
+            queries_with_task: Vec::new(),
             polls: Vec::new(),
             snapshot,
             extras: BTreeSet::new(),
@@ -160,7 +180,10 @@ impl Random {
             self.compare_fresh_processes(&request);
             let is_poll = matches!(
                 request,
-                Request::PollWorkflowTaskQueue { .. } | Request::PollActivityTaskQueue { .. }
+                Request::PollWorkflowTaskQueue { .. }
+                    | Request::PollActivityTaskQueue { .. }
+                    | Request::QueryWorkflow(_)
+                    | Request::WaitForHistory(_)
             );
             let (ticket, replies) = self.world.request(request);
             if is_poll {
@@ -197,6 +220,9 @@ impl Random {
             | Happening::FailTask { .. }
             | Happening::ActivityDone { .. }
             | Happening::ActivityFailed { .. }
+            | Happening::Query { .. }
+            | Happening::AnswerQuery { .. }
+            | Happening::Follow { .. }
             | Happening::Abandon { .. }
             | Happening::Shutdown { .. } => {}
         }
@@ -207,6 +233,11 @@ impl Random {
             self.polls.retain(|waiting| *waiting != ticket);
             match reply {
                 Ok(Reply::WorkflowTask(Some(task))) => {
+                    if let Some((token, _)) = task.query {
+                        self.queries.push(token);
+                        continue;
+                    }
+                    self.queries_with_task.extend(task.queries.into_keys());
                     if matches!(task.history, HistoryPart::Since(_)) {
                         self.extras.insert("task with new events only");
                     }
@@ -225,10 +256,8 @@ impl Random {
                     | Reply::Heartbeat { .. }
                     | Reply::ActivityOptions(_)
                     | Reply::Reset { .. }
-                    | Reply::Query(_)
                     | Reply::QueryRejected { .. }
                     | Reply::Update { .. }
-                    | Reply::History(_)
                     | Reply::Counted { .. }
                     | Reply::Namespace(_)
                     | Reply::Namespaces { .. }
@@ -239,6 +268,21 @@ impl Random {
                     | Reply::SchedulesListed { .. }
                     | Reply::ScheduleTimes(_),
                 ) => {}
+                Ok(Reply::Query(QueryAnswer::Answered(payloads))) => {
+                    let how = if payloads.is_empty() {
+                        "query answered alone"
+                    } else {
+                        "query answered with a task"
+                    };
+                    self.extras.insert(how);
+                }
+                Ok(Reply::Query(QueryAnswer::Failed { .. })) => panic!("a failed query is refused"),
+                Ok(Reply::History(_)) => {
+                    self.extras.insert("history followed");
+                }
+                Err(Refusal::WorkflowNotReady(_)) => {
+                    self.extras.insert("not ready");
+                }
                 Err(Refusal::InvalidArgument(message)) if message == "UnhandledCommand" => {
                     self.extras.insert("unhandled command");
                 }
@@ -308,6 +352,12 @@ impl Random {
         assert_eq!(summaries.len(), self.world.histories.len(), "every run is listed once");
     }
 
+    /// Answers to the queries that went along with the last tasks; most are no longer asked.
+    fn query_results(&self) -> BTreeMap<String, QueryAnswer> {
+        let answer = || QueryAnswer::Answered(vec![Payload::default()]);
+        self.queries_with_task.iter().rev().take(3).map(|id| (id.clone(), answer())).collect()
+    }
+
     fn request(&self, happening: &Happening) -> Option<Request> {
         Some(match happening {
             Happening::Start { workflow, request } => {
@@ -329,6 +379,7 @@ impl Random {
                         task_queue: task_queue(queue),
                         schedule_to_start_timeout: Duration::from_secs(3),
                     }),
+                    query_results: self.query_results(),
                     ..WorkflowTaskCompletion::new(token, commands, identity(*worker))
                 }))
             }
@@ -350,6 +401,28 @@ impl Random {
                 identity: identity(0),
             },
             Happening::Shutdown { worker } => Request::ShutdownWorker { identity: identity(*worker) },
+            Happening::Query { workflow } => Request::QueryWorkflow(Box::new(QueryWorkflow {
+                namespace: namespace(),
+                workflow_id: workflow_id(*workflow),
+                run_id: None,
+                query: WorkflowQuery {
+                    query_type: String::from("status"),
+                    args: Vec::new(),
+                    header: Header::new(),
+                },
+                reject_condition: QueryRejectCondition::None,
+            })),
+            Happening::AnswerQuery { token } => Request::RespondQueryTaskCompleted {
+                token: token.of(&self.queries)?.clone(),
+                answer: QueryAnswer::Answered(Vec::new()),
+            },
+            Happening::Follow { workflow, beyond } => Request::WaitForHistory(WaitForHistory {
+                namespace: namespace(),
+                workflow_id: workflow_id(*workflow),
+                run_id: None,
+                wait_beyond: Some(*beyond),
+                until_closed: false,
+            }),
             Happening::Abandon { .. }
             | Happening::Wait { .. }
             | Happening::PowerOff { .. }
@@ -470,6 +543,10 @@ fn random_programs_reach_every_event_and_every_change_of_state() {
         "task with new events only",
         "unhandled command",
         "stale answer",
+        "query answered alone",
+        "query answered with a task",
+        "history followed",
+        "not ready",
     ];
     assert_eq!(reached, BTreeSet::from(expected));
 }

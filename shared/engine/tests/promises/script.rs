@@ -11,6 +11,8 @@
 //!       timer t 10s · cancel t · finish [size=n] · fail text
 //! > fail w                                  the worker's own failure
 //! > done a [size=n]    > failed a text [kind=Kind] [final] [after=5s]
+//! > query w name [run=v] [unless=open|unclean] as bob
+//! > answer name text    > answer name failed    > complete w answers=name/text: …
 //! > follow w [beyond=n] [closed] as bob     waits for history
 //! > shutdown alice · wait 10s · off 30d · crash
 //! > history w · describe w · list [n] · deadline
@@ -57,6 +59,7 @@ pub(crate) struct Stage {
     runs: BTreeMap<String, RunId>,
     workflow_tasks: BTreeMap<String, Vec<WorkflowTaskToken>>,
     activities: BTreeMap<String, Vec<ActivityTaskToken>>,
+    asked: waits::Asked,
 }
 
 impl Stage {
@@ -67,6 +70,7 @@ impl Stage {
             runs: BTreeMap::new(),
             workflow_tasks: BTreeMap::new(),
             activities: BTreeMap::new(),
+            asked: waits::Asked::default(),
         }
     }
 
@@ -97,6 +101,8 @@ impl Stage {
                 Vec::new()
             }
             "history" => self.history(words.at(1)),
+            "query" => self.query(&words),
+            "answer" => self.answer_query(&words),
             "follow" => self.follow(&words),
             "describe" => self.request(Request::DescribeWorkflowExecution {
                 namespace: namespace(),
@@ -187,6 +193,7 @@ impl Stage {
         let token = named(&self.workflow_tasks, words.at(1));
         self.request(Request::RespondWorkflowTaskCompleted(Box::new(WorkflowTaskCompletion {
             sticky,
+            query_results: self.asked.results(&words),
             ..WorkflowTaskCompletion::new(token, commands, words.identity())
         })))
     }
@@ -272,6 +279,7 @@ impl Stage {
             },
             Ok(Reply::Done) => String::from("ok"),
             Ok(Reply::WorkflowTask(None) | Reply::ActivityTask(None)) => String::from("nothing"),
+            Ok(Reply::WorkflowTask(Some(task))) if task.query.is_some() => self.render_query_task(&task),
             Ok(Reply::WorkflowTask(Some(task))) => {
                 let tokens = self.workflow_tasks.entry(task.workflow_id.to_string()).or_default();
                 tokens.push(task.token.clone());
@@ -283,12 +291,18 @@ impl Stage {
                 let transient = if task.transient.is_empty() { "" } else { ", transient" };
                 let last = task.started_event_id;
                 let (id, attempt) = (&task.workflow_id, task.attempt);
-                format!("task of {id}, attempt {attempt}, {part} {first}-{last}{transient}")
+                let queries = self.asked.take(&task);
+                format!("task of {id}, attempt {attempt}, {part} {first}-{last}{transient}{queries}")
             }
             Ok(Reply::ActivityTask(Some(task))) => {
                 self.activities.entry(task.activity_id.clone()).or_default().push(task.token.clone());
                 format!("activity {} of {}, attempt {}", task.activity_id, task.workflow_id, task.attempt)
             }
+            Ok(Reply::Query(answer)) => waits::render_answer(&answer),
+            Ok(Reply::QueryRejected { status }) => format!("rejected, it is {}", status.name()),
+            Err(Refusal::QueryFailed { message, .. }) => format!("query failed: {message}"),
+            Err(Refusal::WorkflowNotReady(message)) => format!("not ready: {message}"),
+            Err(Refusal::FailedPrecondition(message)) => format!("failed precondition: {message}"),
             Ok(Reply::History(standing)) => waits::render_standing(standing),
             Ok(Reply::Described(described)) => render_summary(&described.summary),
             Ok(Reply::Listed { runs: summaries, .. }) => {
@@ -309,8 +323,6 @@ impl Stage {
                 | Reply::Heartbeat { .. }
                 | Reply::ActivityOptions(_)
                 | Reply::Reset { .. }
-                | Reply::Query(_)
-                | Reply::QueryRejected { .. }
                 | Reply::Update { .. }
                 | Reply::Counted { .. }
                 | Reply::Namespace(_)
@@ -327,9 +339,6 @@ impl Stage {
                 | Refusal::NamespaceAlreadyExists(_)
                 | Refusal::AlreadyExists(_)
                 | Refusal::ScheduleAlreadyExists(_)
-                | Refusal::FailedPrecondition(_)
-                | Refusal::WorkflowNotReady(_)
-                | Refusal::QueryFailed { .. }
                 | Refusal::BusyWorkflow(_)
                 | Refusal::MultiOperation { .. }
                 | Refusal::Stale

@@ -56,7 +56,15 @@ impl World {
     pub(crate) fn request(&mut self, request: Request) -> (Ticket, Replies) {
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
+        let is_question = matches!(
+            request,
+            Request::QueryWorkflow(_)
+                | Request::RespondQueryTaskCompleted { .. }
+                | Request::WaitForHistory(_)
+        );
+        let before = self.records.len();
         let mut replies = self.step(|engine, step| engine.handle(step, Input::Request { ticket, request }));
+        assert!(!is_question || self.records.len() == before, "a question leaves no record");
         replies.extend(self.do_what_is_due());
         (ticket, replies)
     }
@@ -137,6 +145,10 @@ impl World {
     /// A task's history is what an SDK accepts: dense, from the first event or from where the worker stopped, up to
     /// the started event of this very attempt.
     fn check_task(&self, task: &WorkflowTask) {
+        if task.query.is_some() {
+            self.check_query_task(task);
+            return;
+        }
         let (first, events) = self.events_of(task);
         let expected =
             if matches!(task.history, HistoryPart::Whole) { 1 } else { task.previous_started_event_id + 1 };
@@ -151,6 +163,18 @@ impl World {
         assert_eq!(task.token.started_event_id, task.started_event_id);
         assert_eq!(task.token.attempt, task.attempt);
         assert_eq!(task.transient.len(), if task.attempt == 1 { 0 } else { 2 });
+    }
+
+    /// A query that is a task of its own starts nothing, and comes with all events or none.
+    fn check_query_task(&self, task: &WorkflowTask) {
+        assert_eq!(task.started_event_id, 0, "nothing was started");
+        assert_eq!(task.transient, [], "and nothing is shown that is not history");
+        assert!(task.previous_started_event_id > 0, "the workflow has run before");
+        assert!(self.histories.contains_key(&task.token.run_id), "the run has a history");
+        match &task.history {
+            HistoryPart::Whole => {}
+            HistoryPart::Since(batches) => assert_eq!(batches, &[], "the worker has the run in its cache"),
+        }
     }
 
     /// What a host would send with a task.
