@@ -7,6 +7,7 @@
 mod checker;
 mod world;
 mod script;
+mod scene;
 
 mod start;
 mod workflow_task;
@@ -21,6 +22,8 @@ mod polls;
 mod history_wait;
 mod limits;
 mod visibility;
+mod search_attributes;
+mod namespaces;
 mod golden;
 mod random_programs;
 mod planted_faults;
