@@ -22,6 +22,7 @@ func outlast(d *Driver, kill func(), ok func(string)) {
 	accepted := acceptedUpdate(d, thermostat, "wait-for-23", "waitForTarget", 23)
 	rounds := d.start("outage-continue-as-new", Rounds, 5, []string{})
 	patrol := d.start("outage-cancel", Patrol, "east")
+	expect(query[[]string](d, patrol, "whatWasDone"), []string{})
 	schedule := createSchedule(d, "outage-schedule", time.Second)
 	actions := func() int { return describeSchedule(schedule).Info.NumActions }
 	guest := d.client.GetWorkflow(context.Background(), d.id("outage-child-guest"), "")

@@ -239,6 +239,7 @@ func memo[T any](info *workflowpb.WorkflowExecutionInfo, name string) (value T) 
 
 func cancelStep(d *Driver) {
 	run := d.start("cancel", Patrol, "west")
+	expect(query[[]string](d, run, "whatWasDone"), []string{})
 	d.cancel(run)
 	failsWith[*temporal.CanceledError](run)
 	expect(query[[]string](d, run, "whatWasDone"), []string{"lights of west are off"})

@@ -30,6 +30,7 @@ async def outlast(driver: Driver, kill: Callable[[], None], ok: Callable[[str], 
     )
     rounds = await driver.start(wf.Rounds.run, 5, [], name="outage-continue-as-new")
     patrol = await driver.start(wf.Patrol.run, "east", name="outage-cancel")
+    expect(await persistently(lambda: patrol.query(wf.Patrol.what_was_done)), [])
     schedule = await create_schedule(driver, "outage-schedule", timedelta(seconds=1))
     guest = driver.client.get_workflow_handle_for(wf.Bed.run, driver.id("outage-child-guest"))
 

@@ -215,6 +215,8 @@ async def continue_as_new(driver: Driver) -> None:
 
 async def cancel(driver: Driver) -> None:
     handle = await driver.start(wf.Patrol.run, "west", name="cancel")
+    # Cancelled before its first task, it would not even begin.
+    expect(await persistently(lambda: handle.query(wf.Patrol.what_was_done)), [])
     await persistently(handle.cancel)
     await fails_with(CancelledError, result(handle))
     expect(await persistently(lambda: handle.query(wf.Patrol.what_was_done)), ["lights of west are off"])

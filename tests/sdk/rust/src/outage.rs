@@ -28,6 +28,7 @@ pub async fn outlast(driver: &Driver, kill: impl Future<Output = Result<()>>, ok
     let accepted = wait_for_target(&thermostat, 23).await?;
     let rounds = driver.start::<Rounds>("outage-continue-as-new", (5, Vec::new())).await?;
     let patrol = driver.start::<Patrol>("outage-cancel", "east").await?;
+    expect(what_was_done(&patrol).await?.is_empty(), true)?;
     let schedule = create_schedule(driver, "outage-schedule", Duration::from_secs(1)).await?;
     let guest = driver.handle::<Bed>(&driver.id("outage-child-guest"));
 

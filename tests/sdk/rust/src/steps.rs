@@ -297,6 +297,7 @@ async fn continue_as_new(driver: &Driver) -> Result<()> {
 
 async fn cancel(driver: &Driver) -> Result<()> {
     let handle = driver.start::<Patrol>("cancel", "west").await?;
+    expect(what_was_done(&handle).await?.is_empty(), true)?;
     request_cancel(&handle).await?;
     is_cancelled(result(&handle).await)?;
     expect(what_was_done(&handle).await?, ["lights of west are off"])?;
