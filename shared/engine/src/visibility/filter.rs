@@ -119,8 +119,8 @@ impl Filter {
 
     /// Whether a run is what the query asks for.
     pub(crate) fn accepts(&self, row: &Row<'_>) -> bool {
-        let is_hidden = self.hides_divisions && row.search_attributes.contains_key(NAMESPACE_DIVISION);
-        !is_hidden && self.condition.as_ref().is_none_or(|condition| condition.of(row) == Some(true))
+        let is_met = self.condition.as_ref().is_none_or(|condition| condition.of(row) == Some(true));
+        is_met && !(self.hides_divisions && row.search_attributes.contains_key(NAMESPACE_DIVISION))
     }
 }
 

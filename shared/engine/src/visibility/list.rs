@@ -53,11 +53,16 @@ impl Engine {
 
     pub(crate) fn count(&self, namespace: &Namespace, query: &str) -> Result<Reply, Refusal> {
         let filter = self.filter(Some(namespace), query)?;
-        let open = self.open_newest_first().filter(|run| run.head.namespace == *namespace).map(Known::Open);
-        let closed = self.closed.oldest_first().filter(|closed| closed.summary.namespace == *namespace);
+        let known: Box<dyn Iterator<Item = Known<'_>>> = match filter.workflow_id() {
+            Some(workflow_id) => {
+                let places = self.places_of(namespace, workflow_id, None);
+                Box::new(places.into_iter().filter_map(|place| self.known(place)))
+            }
+            None => Box::new(self.all_of(namespace)),
+        };
         let mut count = 0;
         let mut groups = BTreeMap::<_, CountGroup>::new();
-        for known in open.chain(closed.map(Known::Closed)) {
+        for known in known {
             if !filter.accepts(&known.row()) {
                 continue;
             }
@@ -68,6 +73,13 @@ impl Engine {
             }
         }
         Ok(Reply::Counted { count, groups: groups.into_values().collect() })
+    }
+
+    /// The runs of a namespace in no order: they are gone through where they lie, which is faster than by their places.
+    fn all_of<'a>(&'a self, namespace: &'a Namespace) -> impl Iterator<Item = Known<'a>> {
+        let open = self.open_newest_first().filter(move |run| run.head.namespace == *namespace);
+        let closed = self.closed.oldest_first().filter(move |closed| closed.summary.namespace == *namespace);
+        open.map(Known::Open).chain(closed.map(Known::Closed))
     }
 
     /// Over all namespaces, custom attributes are those of `default`: two may have one of the same name and another
