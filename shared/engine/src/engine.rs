@@ -20,6 +20,7 @@ use crate::queue::{QueueKey, QueueKind, What};
 use crate::record::{Record, StateChange};
 use crate::request::{Refusal, Reply, Request, Ticket};
 use crate::run::Run;
+use crate::scheduler::Schedules;
 use crate::settings::Settings;
 use crate::signal::Signal;
 use crate::visibility::{Listing, Place};
@@ -82,6 +83,7 @@ pub struct Engine {
     pub(crate) closed: ClosedRuns,
     pub(crate) listing: Listing,
     pub(crate) namespaces: Namespaces,
+    pub(crate) schedules: Schedules,
     pub(crate) index: Index,
     /// For those who wait; like all below, gone with the process.
     pub(crate) alarms: Alarms,
@@ -105,6 +107,7 @@ impl Engine {
     /// Decides on one input.
     pub fn handle(&mut self, step: &mut Step<'_>, input: Input) {
         let before = step.records.len();
+        self.schedules.look_at_clock(step.now, &step.stamp);
         match input {
             Input::Request { ticket, request } => {
                 if let Some(reply) = self.decide(step, ticket, request) {
@@ -122,6 +125,7 @@ impl Engine {
         let runs = self.index.deadlines.next();
         let queues = self.index.queues.next_deadline();
         let others = self.alarms.next().into_iter().chain(self.next_removal());
+        let others = others.chain(self.schedules.next_deadline());
         runs.into_iter().chain(queues).chain(others).min_by_key(|(at, _)| *at)
     }
 
@@ -129,6 +133,7 @@ impl Engine {
     /// would make the group commit too large stays due.
     pub fn handle_deadline(&mut self, step: &mut Step<'_>) {
         let before = step.records.len();
+        self.schedules.look_at_clock(step.now, &step.stamp);
         while let Some((ticket, kind)) = self.index.queues.next_expired(step.now) {
             step.effects.push(Effect::Reply { ticket, reply: Ok(kind.nothing()) });
         }
@@ -147,6 +152,7 @@ impl Engine {
                 break;
             }
         }
+        self.schedules_due(step);
         self.remove_what_is_over(step);
         self.settle(step, before);
     }
@@ -163,7 +169,11 @@ impl Engine {
                     self.forget(*run_id);
                 }
             }
-            Record::State(StateChange::Namespace(record)) => self.namespaces.apply(record),
+            Record::State(StateChange::Namespace(record)) => {
+                self.namespaces.apply(record);
+                self.schedules.hear_of_namespace(record);
+            }
+            Record::State(StateChange::Schedule(change)) => self.schedules.apply(change),
             Record::State(change) => {
                 if let Some(run_id) = change.run_id() {
                     let run = self.runs.get_mut(&run_id).expect("a change is of a run that is open");
@@ -188,7 +198,7 @@ impl Engine {
     }
 
     /// Routes a request. `None` when there is no reply yet.
-    fn decide(
+    pub(crate) fn decide(
         &mut self,
         step: &mut Step<'_>,
         ticket: Ticket,
@@ -287,14 +297,20 @@ impl Engine {
             | Request::UpdateActivityOptions(_) => Err(Refusal::Unimplemented("pause of an activity")),
             Request::ShutdownWorkerInstance { .. } => Err(Refusal::Unimplemented("shutdown of one worker")),
             Request::DescribeTaskQueue { .. } => Err(Refusal::Unimplemented("describe of a task queue")),
-            Request::CreateSchedule(_)
-            | Request::DescribeSchedule { .. }
-            | Request::UpdateSchedule(_)
-            | Request::PatchSchedule(_)
-            | Request::DeleteSchedule { .. }
-            | Request::ListSchedules(_)
-            | Request::CountSchedules { .. }
-            | Request::ListScheduleMatchingTimes { .. } => Err(Refusal::Unimplemented("schedules")),
+            Request::CreateSchedule(create) => self.create_schedule(step, *create),
+            Request::DescribeSchedule { namespace, schedule_id } => {
+                self.describe_schedule(step, namespace, schedule_id)
+            }
+            Request::UpdateSchedule(update) => self.update_schedule(step, *update),
+            Request::PatchSchedule(patch) => self.patch_schedule(step, *patch),
+            Request::DeleteSchedule { namespace, schedule_id, identity } => {
+                self.delete_schedule(step, namespace, schedule_id, &identity)
+            }
+            Request::ListSchedules(list) => self.list_schedules(step, &list),
+            Request::CountSchedules { namespace, query } => self.count_schedules(&namespace, &query),
+            Request::ListScheduleMatchingTimes { namespace, schedule_id, start_time, end_time } => {
+                self.list_schedule_times(namespace, schedule_id, start_time, end_time)
+            }
         })
     }
 
@@ -406,10 +422,13 @@ impl Engine {
     fn apply_history(&mut self, batch: &HistoryBatch) {
         if let Some(Event::WorkflowExecutionStarted(started)) = batch.events.first() {
             self.insert(Run::begin(batch, started));
+            self.schedules.hear_of_start(started.first_execution_run_id);
         }
         let run = self.runs.get_mut(&batch.run_id).expect("events are of a run that is open");
         run.apply(batch, &mut self.index);
         if !run.is_open() {
+            let first_run_id = run.shown.first_run_id.unwrap_or(batch.run_id);
+            self.schedules.hear_of_close(first_run_id, batch.events.last());
             self.close(batch.run_id);
         }
     }

@@ -24,6 +24,7 @@ mod activity;
 mod retry;
 mod schedule;
 mod cron;
+mod scheduler;
 mod timer;
 mod signal;
 mod query;
@@ -46,7 +47,10 @@ mod snapshot;
 pub use command::{Command, ContinueAsNew, ScheduleActivity, StartChildWorkflow};
 pub use cron::{CronError, CronSchedule};
 pub use engine::{Effect, Engine, Input, Step};
-pub use record::{NamespaceRecord, Record, StateChange};
+pub use record::{
+    BackfillProgress, NamespaceRecord, Record, ScheduleChange, ScheduleChangeKind, StartedAction,
+    StateChange, WaitingAction,
+};
 pub use request::*;
 pub use schedule::{
     CalendarSpec, FieldRange, IntervalSpec, ScheduleSpec, SearchLimit, SpecError, SpecTime, SpecTimes,

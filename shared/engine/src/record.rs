@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+mod schedule;
+
 use serde::{Deserialize, Serialize};
 use tidegate_model::event::{Event, HistoryBatch};
 use tidegate_model::id::{EventId, Namespace, RunId};
@@ -9,6 +11,8 @@ use tidegate_model::payload::Failure;
 use tidegate_model::time::Timestamp;
 
 use crate::request::{IndexedValueType, NamespaceInfo, StickyAttributes};
+
+pub use schedule::{BackfillProgress, ScheduleChange, ScheduleChangeKind, StartedAction, WaitingAction};
 
 /// A record of the engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -96,6 +100,8 @@ pub enum StateChange {
     },
     /// A namespace came, changed or went.
     Namespace(NamespaceRecord),
+    /// A schedule changed.
+    Schedule(Box<ScheduleChange>),
 }
 
 /// A change of the registry of namespaces.
@@ -137,7 +143,7 @@ impl StateChange {
             | Self::StickyReleased { run_id }
             | Self::ActivityStarted { run_id, .. }
             | Self::ActivityRetried { run_id, .. } => Some(*run_id),
-            Self::RunsForgotten { .. } | Self::Namespace(_) => None,
+            Self::RunsForgotten { .. } | Self::Namespace(_) | Self::Schedule(_) => None,
         }
     }
 }

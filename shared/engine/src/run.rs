@@ -223,7 +223,7 @@ impl Run {
             StateChange::ActivityRetried { run_id: _, scheduled_event_id, due, failure } => {
                 self.activities.retried(&self.head, *scheduled_event_id, *due, failure, index);
             }
-            StateChange::RunsForgotten { .. } | StateChange::Namespace(_) => {
+            StateChange::RunsForgotten { .. } | StateChange::Namespace(_) | StateChange::Schedule(_) => {
                 unreachable!("it is of no open run")
             }
         }

@@ -7,6 +7,7 @@ use crate::closed::ClosedRun;
 use crate::engine::Engine;
 use crate::namespaces::Namespaces;
 use crate::run::Run;
+use crate::scheduler::Scheduled;
 
 #[derive(Serialize)]
 struct Snapshot<'a> {
@@ -15,6 +16,8 @@ struct Snapshot<'a> {
     closed: Vec<&'a ClosedRun>,
     #[serde(skip_serializing_if = "Namespaces::is_default")]
     namespaces: &'a Namespaces,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    schedules: Vec<&'a Scheduled>,
 }
 
 #[derive(Deserialize)]
@@ -23,13 +26,16 @@ struct Restored {
     closed: Vec<ClosedRun>,
     #[serde(default)]
     namespaces: Namespaces,
+    #[serde(default)]
+    schedules: Vec<Scheduled>,
 }
 
 impl Engine {
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let open = self.open_newest_first().collect();
         let closed = self.closed.oldest_first().collect();
-        codec::to_cbor(&Snapshot { open, closed, namespaces: &self.namespaces })
+        let schedules = self.schedules.all().collect();
+        codec::to_cbor(&Snapshot { open, closed, namespaces: &self.namespaces, schedules })
     }
 
     pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
@@ -42,6 +48,9 @@ impl Engine {
         }
         for closed in restored.closed {
             engine.remember(closed);
+        }
+        for scheduled in restored.schedules {
+            engine.schedules.restore(scheduled);
         }
         Ok(engine)
     }

@@ -90,7 +90,7 @@ impl Engine {
     }
 }
 
-fn check(start: &StartWorkflow, settings: &Settings) -> Result<(), Refusal> {
+pub(crate) fn check(start: &StartWorkflow, settings: &Settings) -> Result<(), Refusal> {
     bounds::required_name("workflow type", &start.workflow_type)?;
     bounds::id("identity", &start.identity)?;
     bounds::id("request id", &start.request_id)?;

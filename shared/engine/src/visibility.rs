@@ -17,6 +17,7 @@ mod retention;
 
 use tidegate_model::id::{Namespace, RunId, WorkflowId};
 
+pub(crate) use filter::{Filter, Row};
 pub(crate) use listing::{Listing, Place};
 pub(crate) use shown::Shown;
 

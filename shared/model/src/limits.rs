@@ -139,6 +139,50 @@ pub const TIMEZONE_DATA_BYTES_MAX: usize = 16 * 1024;
 /// Excluded times that a search for a schedule's next time passes, each counted once for itself and once for every
 /// exclusion of the spec. More: the schedule takes no further action, and says so.
 pub const SCHEDULE_SEARCH_STEPS_MAX: usize = 100_000;
+/// Schedules there are, over all namespaces. More: refused with "resource exhausted".
+pub const SCHEDULES_MAX: usize = 10_000;
+/// A schedule with its memo and search attributes, as it is stored. Larger: refused by name.
+pub const SCHEDULE_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + 64 * 1024;
+/// Notes of a schedule, also those of a pause: Temporal's own bound. Longer: refused by name.
+pub const SCHEDULE_NOTES_BYTES_MAX: usize = 1_000;
+/// How late a scheduled action may be, unless its schedule says otherwise: Temporal's default of a year. Later: it is
+/// left out and counted.
+pub const CATCH_UP_WINDOW_SECONDS: u64 = 365 * 86_400;
+/// The least that a schedule can say of that: Temporal's. Less is taken for this.
+pub const CATCH_UP_WINDOW_SECONDS_MIN: u64 = 10;
+/// Actions of a schedule that wait for another to end: Temporal's default. More: left out and counted.
+pub const SCHEDULE_WAITING_MAX: usize = 1_000;
+/// Backfills of a schedule under way: Temporal's. More: refused with "resource exhausted".
+pub const SCHEDULE_BACKFILLS_MAX: usize = 100;
+/// Times of a schedule dealt with at one look. More wait for the next look, a [`SCHEDULE_PACE_MILLIS`] later.
+pub const SCHEDULE_TIMES_AT_ONCE_MAX: usize = 10_000;
+/// Workflows that a schedule starts beside each other at one look; more wait for the next. An outage of a month is
+/// worked off at this pace.
+pub const SCHEDULE_STARTS_AT_ONCE_MAX: usize = 10;
+/// Between two looks at a schedule that has more to do than fits one.
+pub const SCHEDULE_PACE_MILLIS: u64 = 1_000;
+/// Between two tries to start a workflow that the engine had no room for, until the catch-up window is over.
+pub const SCHEDULE_RETRY_SECONDS: u64 = 10;
+/// How long a schedule stays that has nothing left to do: Temporal's default of a week. Then it is deleted.
+pub const SCHEDULE_IDLE_SECONDS_MAX: u64 = 7 * 86_400;
+/// Actions taken that a schedule remembers: Temporal's. More: the oldest is forgotten.
+pub const SCHEDULE_RECENT_ACTIONS_MAX: usize = 10;
+/// Times to come that a description of a schedule shows: Temporal's.
+pub const SCHEDULE_FUTURE_ACTIONS_MAX: usize = 10;
+/// Actions taken, and times to come, that a list of schedules shows of each: Temporal's.
+pub const SCHEDULE_LISTED_ACTIONS_MAX: usize = 5;
+/// Calendars, intervals and exclusions, of each kind, that a list of schedules shows of each: Temporal's.
+pub const SCHEDULE_LISTED_ENTRIES_MAX: usize = 10;
+/// Times in a list of a schedule's times: Temporal's. More: the list ends.
+pub const SCHEDULE_MATCHING_TIMES_MAX: usize = 1_000;
+/// Request ids of updates and patches that a schedule remembers. More: the oldest is forgotten.
+pub const SCHEDULE_REQUEST_IDS_MAX: usize = 100;
+/// How often schedules look whether the calendar has been set, while it is not disciplined by a time source …
+pub const SCHEDULE_CLOCK_LOOK_SECONDS: u64 = 60;
+/// … and while it is.
+pub const SCHEDULE_CLOCK_SECONDS: u64 = 3_600;
+/// How far a schedule may be ahead of a calendar that was set back. Further: it goes on from the calendar's present.
+pub const SCHEDULE_AHEAD_SECONDS_MAX: u64 = 3_600;
 /// A workflow's `cron_schedule`. Longer: the start is refused by name.
 pub const CRON_BYTES_MAX: usize = 1_000;
 /// Open runs. More: a start is refused with "resource exhausted".

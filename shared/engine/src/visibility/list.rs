@@ -84,7 +84,7 @@ impl Engine {
 
     /// Over all namespaces, custom attributes are those of `default`: two may have one of the same name and another
     /// type.
-    fn filter(&self, namespace: Option<&Namespace>, query: &str) -> Result<Filter, Refusal> {
+    pub(crate) fn filter(&self, namespace: Option<&Namespace>, query: &str) -> Result<Filter, Refusal> {
         let entry = match namespace {
             Some(namespace) => self.namespaces.get(namespace)?,
             None => self.namespaces.default_entry(),

@@ -155,7 +155,7 @@ impl Seen {
             StateChange::ActivityRetried { scheduled_event_id, .. } => {
                 self.attempt(*scheduled_event_id, Attempt::Out, Attempt::Waiting)?;
             }
-            StateChange::RunsForgotten { .. } | StateChange::Namespace(_) => {
+            StateChange::RunsForgotten { .. } | StateChange::Namespace(_) | StateChange::Schedule(_) => {
                 return Err(String::from("it is of no open run"));
             }
         }

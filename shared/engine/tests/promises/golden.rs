@@ -11,8 +11,8 @@ use std::time::Duration;
 use std::{env, fs};
 
 use tidegate_engine::{
-    Engine, IndexedValueType, NamespaceInfo, NamespaceRecord, NamespaceState, Record, StateChange,
-    StickyAttributes,
+    Engine, IndexedValueType, NamespaceInfo, NamespaceRecord, NamespaceState, Record, ScheduleChangeKind,
+    StateChange, StickyAttributes,
 };
 use tidegate_model::codec;
 use tidegate_model::event::Event;
@@ -20,6 +20,7 @@ use tidegate_model::id::{Namespace, NamespaceId, RunId, TaskQueue};
 use tidegate_model::payload::{Failure, Payload};
 use tidegate_model::time::Timestamp;
 
+use crate::schedule_golden;
 use crate::script::Stage;
 
 #[test]
@@ -53,6 +54,7 @@ fn samples() -> Vec<(String, Vec<u8>)> {
         changes().into_iter().map(|change| (name(&change), codec::to_cbor(&Record::State(change)))).collect();
     samples.push((String::from("snapshot-empty"), Engine::new().snapshot()));
     samples.push((String::from("snapshot"), full_of_life()));
+    samples.push((String::from("snapshot-schedule"), schedule_golden::snapshot()));
     samples
 }
 
@@ -79,6 +81,15 @@ fn name(change: &StateChange) -> String {
         StateChange::Namespace(NamespaceRecord::Forgotten { .. }) => "change-namespace_forgotten",
         StateChange::Namespace(NamespaceRecord::AttributesAdded { .. }) => "change-attributes_added",
         StateChange::Namespace(NamespaceRecord::AttributesRemoved { .. }) => "change-attributes_removed",
+        StateChange::Schedule(change) => match change.change {
+            ScheduleChangeKind::Created { .. } => "change-schedule_created",
+            ScheduleChangeKind::Updated { .. } => "change-schedule_updated",
+            ScheduleChangeKind::Patched { .. } => "change-schedule_patched",
+            ScheduleChangeKind::RunsClosed => "change-schedule_runs_closed",
+            ScheduleChangeKind::TimesCame { .. } => "change-schedule_times_came",
+            ScheduleChangeKind::Acted { .. } => "change-schedule_acted",
+            ScheduleChangeKind::Deleted => "change-schedule_deleted",
+        },
     })
 }
 
@@ -89,7 +100,7 @@ fn changes() -> Vec<StateChange> {
     let namespace = Namespace::new("ward").expect("a namespace");
     let identity = String::from("worker@gw-1");
     let request_id = String::from("00c0ffee00c0ffee");
-    vec![
+    let mut changes = vec![
         StateChange::TransientTaskStarted {
             run_id,
             time,
@@ -150,10 +161,15 @@ fn changes() -> Vec<StateChange> {
             attributes: IndexedValueType::ALL.map(|kind| (kind.name().to_owned(), kind)).into(),
         }),
         StateChange::Namespace(NamespaceRecord::AttributesRemoved {
-            namespace,
+            namespace: namespace.clone(),
             names: BTreeSet::from([String::from("Text")]),
         }),
-    ]
+    ];
+    changes.extend(
+        schedule_golden::changes(namespace, run_id, time)
+            .map(|change| StateChange::Schedule(Box::new(change))),
+    );
+    changes
 }
 
 /// The snapshot of an engine with something of everything in it.

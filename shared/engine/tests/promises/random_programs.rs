@@ -564,6 +564,7 @@ fn names(record: &Record) -> Vec<&'static str> {
             StateChange::ActivityRetried { .. } => "activity retried",
             StateChange::RunsForgotten { .. } => "runs forgotten",
             StateChange::Namespace(_) => "namespace",
+            StateChange::Schedule(_) => "schedule",
         }],
     }
 }
