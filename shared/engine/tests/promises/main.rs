@@ -22,6 +22,7 @@ mod polls;
 mod history_wait;
 mod limits;
 mod visibility;
+mod visibility_model;
 mod search_attributes;
 mod namespaces;
 mod schedule_stage;
