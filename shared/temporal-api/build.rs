@@ -11,13 +11,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let set = FileDescriptorSet::decode(std::fs::read("temporal.binpb")?.as_slice())?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("methods.rs"), methods(&set)?)?;
+    let mut config = tonic_prost_build::Config::new();
+    // Maps as the model has them, and sent in one order.
+    config.btree_map(["."]);
     tonic_prost_build::configure()
         .build_client(false)
         .build_transport(false)
-        // Nothing prints messages: they hold what workflows exchange.
-        .skip_debug(["."])
+        .generate_default_stubs(true)
         .include_file("temporal.rs")
-        .compile_fds(set)?;
+        .compile_fds_with_config(set, config)?;
     Ok(())
 }
 

@@ -60,12 +60,12 @@ impl Bound {
     pub(super) fn serve<Token: Send + 'static>(self, client: &Client<Token>, routes: Router) -> Serving {
         let Self { listener, mut settings } = self;
         settings.routes = routes;
-        let _client = Arc::new(client.clone());
+        let service = Arc::new(client.clone());
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
             // Gone or told: both mean stop.
             let shutdown = async move { drop(stopped.await) };
-            if let Err(error) = tidegate_temporal_api::serve(listener, settings, shutdown).await {
+            if let Err(error) = tidegate_temporal_api::serve(listener, service, settings, shutdown).await {
                 tracing::error!(error = &error as &dyn std::error::Error, "the Temporal API has ended");
             }
         });

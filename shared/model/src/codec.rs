@@ -52,6 +52,8 @@ pub enum Kind {
     Downlink = 20,
     /// [`crate::replication::Refusal`].
     Refusal = 21,
+    /// What a caller of the API is given to bring back.
+    ApiToken = 32,
 }
 
 /// Why bytes were not understood.

@@ -244,6 +244,18 @@ pub const API_SHUTDOWN_SECONDS_MAX: u64 = 5;
 /// What a request without the key, or for an unknown method, waits for its answer; those of one connection wait one
 /// after the other.
 pub const API_REFUSAL_DELAY_MILLIS: u64 = 100;
+/// Before a caller's own deadline, so that an empty answer still reaches him; at most a quarter of his time.
+pub const API_ANSWER_BEFORE_DEADLINE_MILLIS: u64 = 1_000;
+/// Digits of a caller's deadline, by gRPC's rules. More: as if he had none.
+pub const API_TIMEOUT_DIGITS_MAX: usize = 8;
+/// A token that a caller brings back. Larger: refused, it is none of ours.
+pub const API_TOKEN_BYTES_MAX: usize = 8 * 1024;
+/// Events in a page of a history: Temporal's default. The last batch of a page is given whole.
+pub const API_HISTORY_PAGE_EVENTS_MAX: usize = 256;
+/// Bytes in a page of a history, after which it closes. The last batch of a page is given whole.
+pub const API_HISTORY_PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Executions in a page of a list: Temporal's default. More are asked for: so many are given.
+pub const API_LIST_PAGE_MAX: usize = 1_000;
 /// An API key. Shorter: refused where it is set.
 pub const API_KEY_BYTES_MIN: usize = 16;
 

@@ -2,31 +2,63 @@
 //!
 //! A transport and nothing more: requests become the engine's [`Request`](tidegate_engine::Request)s, its replies become
 //! Temporal's messages, and no state is kept here that a caller could notice to be gone.
+//!
+//! `listen` judges who may ask and hands on to `service`, which knows for every method the module that has it; `convert`,
+//! `event` and `command` know how each thing is said on either side.
 
 pub mod proto;
 mod listen;
 mod refusal;
+mod token;
+mod convert;
+mod event;
+mod command;
+mod api;
+mod service;
+mod start;
+mod execution;
+mod update;
+mod workflow_task;
+mod activity_task;
+mod task_queue;
+mod history;
+mod visibility;
+mod system;
 mod health;
 
+use std::sync::Arc;
+
+use tidegate_engine::WorkflowService;
 use tidegate_model::limits::API_MESSAGE_BYTES_MAX;
-use tonic::codec::CompressionEncoding;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tonic::codec::CompressionEncoding::Gzip;
+use tonic::service::Routes;
+
+use proto::health::health_server::HealthServer;
+use proto::service::workflow_service_server::WorkflowServiceServer;
 
 pub use listen::{ApiKey, InvalidApiKey, InvalidTls, ServeError, Settings, Tls, check};
 
-/// Serves until `shutdown`.
+/// Serves the engine behind `service` until `shutdown` comes. Then polls are answered empty, and what is under way has
+/// `API_SHUTDOWN_SECONDS_MAX` to finish.
 ///
 /// # Errors
 /// [`ServeError`].
-pub async fn serve(
-    listener: tokio::net::TcpListener,
+pub async fn serve<S: WorkflowService>(
+    listener: TcpListener,
+    service: Arc<S>,
     settings: Settings,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
-    let (closing, _) = tokio::sync::watch::channel(false);
-    let health = proto::health::health_server::HealthServer::new(health::Health)
-        .accept_compressed(CompressionEncoding::Gzip)
-        .send_compressed(CompressionEncoding::Gzip)
+    let (closing, closed) = watch::channel(false);
+    let api = api::Api::new(service, closed);
+    // SDKs pack every request, and some fail to connect where that is not understood.
+    let workflows = WorkflowServiceServer::new(api)
+        .accept_compressed(Gzip)
+        .send_compressed(Gzip)
         .max_decoding_message_size(API_MESSAGE_BYTES_MAX);
-    let router = tonic::service::Routes::new(health).into_axum_router();
+    let health = HealthServer::new(health::Health).accept_compressed(Gzip).send_compressed(Gzip);
+    let router = Routes::new(workflows).add_service(health).into_axum_router();
     listen::run(listener, router, settings, closing, shutdown).await
 }

@@ -4,9 +4,14 @@
 //! `temporal.api.errordetails.v1` in it.
 
 use prost::Message;
+use tidegate_engine::{Refusal, ServiceError};
 use tonic::{Code, Status};
 
+use crate::convert::{Invalid, outward};
+use crate::proto::enums::{ResourceExhaustedCause, ResourceExhaustedScope};
 use crate::proto::errordetails as details;
+use crate::proto::errordetails::multi_operation_execution_failure::OperationStatus;
+use crate::proto::failure::MultiOperationExecutionAborted;
 use crate::proto::google::rpc;
 
 /// The caller did not bring the key.
@@ -26,11 +31,105 @@ pub(crate) fn unknown_method(path: &str) -> Status {
     }
 }
 
-fn detailed(code: Code, message: &str, name: &str, detail: &impl Message) -> Status {
-    let any = prost_types::Any {
-        type_url: format!("type.googleapis.com/temporal.api.errordetails.v1.{name}"),
-        value: detail.encode_to_vec(),
+/// What the engine, or the way to it, says instead of a reply.
+pub(crate) fn of_service(error: ServiceError) -> Status {
+    match error {
+        ServiceError::Refused(refusal) => of(refusal),
+        ServiceError::Stopped => Status::unavailable("the server is shutting down"),
+        ServiceError::History(error) => {
+            tracing::error!(error, "a history could not be read");
+            Status::internal("the history of the run could not be read")
+        }
+    }
+}
+
+/// What the engine refuses.
+pub(crate) fn of(refusal: Refusal) -> Status {
+    let message = refusal.to_string();
+    match refusal {
+        Refusal::AlreadyStarted { run_id, start_request_id } => {
+            let run_id = run_id.to_string();
+            let first_execution_run_id = String::new();
+            let detail = details::WorkflowExecutionAlreadyStartedFailure {
+                start_request_id,
+                run_id,
+                first_execution_run_id,
+            };
+            detailed(Code::AlreadyExists, &message, "WorkflowExecutionAlreadyStartedFailure", &detail)
+        }
+        Refusal::NotFound(_) => {
+            detailed(Code::NotFound, &message, "NotFoundFailure", &details::NotFoundFailure::default())
+        }
+        Refusal::InvalidArgument(_) => Status::invalid_argument(message),
+        Refusal::ResourceExhausted { .. } => exhausted(&message, ResourceExhaustedCause::ConcurrentLimit),
+        Refusal::NamespaceNotFound(namespace) => {
+            let detail = details::NamespaceNotFoundFailure { namespace: namespace.to_string() };
+            detailed(Code::NotFound, &message, "NamespaceNotFoundFailure", &detail)
+        }
+        Refusal::NamespaceAlreadyExists(_) => {
+            let detail = details::NamespaceAlreadyExistsFailure {};
+            detailed(Code::AlreadyExists, &message, "NamespaceAlreadyExistsFailure", &detail)
+        }
+        Refusal::AlreadyExists(_) => Status::already_exists(message),
+        Refusal::FailedPrecondition(_) => Status::failed_precondition(message),
+        Refusal::WorkflowNotReady(_) => {
+            let detail = details::WorkflowNotReadyFailure {};
+            detailed(Code::FailedPrecondition, &message, "WorkflowNotReadyFailure", &detail)
+        }
+        Refusal::QueryFailed { message, failure } => {
+            let failure = failure.map(|failure| outward::failure(*failure));
+            let detail = details::QueryFailedFailure { failure };
+            detailed(Code::InvalidArgument, &message, "QueryFailedFailure", &detail)
+        }
+        Refusal::BusyWorkflow(_) => exhausted(&message, ResourceExhaustedCause::BusyWorkflow),
+        Refusal::MultiOperation { is_start, refusal } => of_half(is_start, &of(*refusal)),
+        // Whoever asks with a history reads it again and asks again; one who never succeeds is told to come back.
+        Refusal::Stale => Status::unavailable(message),
+        Refusal::Unimplemented(_) => Status::unimplemented(message),
+    }
+}
+
+impl From<Invalid> for Status {
+    fn from(invalid: Invalid) -> Self {
+        Self::invalid_argument(invalid.to_string())
+    }
+}
+
+fn exhausted(message: &str, cause: ResourceExhaustedCause) -> Status {
+    let detail = details::ResourceExhaustedFailure {
+        cause: cause.into(),
+        scope: ResourceExhaustedScope::Namespace.into(),
     };
-    let status = rpc::Status { code: code as i32, message: message.to_owned(), details: vec![any] };
+    detailed(Code::ResourceExhausted, message, "ResourceExhaustedFailure", &detail)
+}
+
+/// One half of a start with an update is refused: its own status, and for the other that it was not carried out.
+fn of_half(is_start: bool, refused: &Status) -> Status {
+    let own = OperationStatus {
+        code: refused.code() as i32,
+        message: refused.message().to_owned(),
+        details: rpc::Status::decode(refused.details()).map(|status| status.details).unwrap_or_default(),
+    };
+    let other = OperationStatus {
+        code: Code::Aborted as i32,
+        message: "Operation was aborted.".to_owned(),
+        details: vec![any("failure.v1.MultiOperationExecutionAborted", &MultiOperationExecutionAborted {})],
+    };
+    let (half, statuses) = if is_start { ("Start", vec![own, other]) } else { ("Update", vec![other, own]) };
+    let message = format!("MultiOperation could not be executed: {half} failed: {}", refused.message());
+    let detail = details::MultiOperationExecutionFailure { statuses };
+    detailed(refused.code(), &message, "MultiOperationExecutionFailure", &detail)
+}
+
+fn any(name: &str, message: &impl Message) -> prost_types::Any {
+    prost_types::Any {
+        type_url: format!("type.googleapis.com/temporal.api.{name}"),
+        value: message.encode_to_vec(),
+    }
+}
+
+fn detailed(code: Code, message: &str, name: &str, detail: &impl Message) -> Status {
+    let details = vec![any(&format!("errordetails.v1.{name}"), detail)];
+    let status = rpc::Status { code: code as i32, message: message.to_owned(), details };
     Status::with_details(code, message, status.encode_to_vec().into())
 }

@@ -108,4 +108,5 @@ pub const MESSAGES: &[&str] = &[
     "temporal.api.errordetails.v1.SystemWorkflowFailure",
     "temporal.api.errordetails.v1.WorkflowNotReadyFailure",
     "temporal.api.errordetails.v1.MultiOperationExecutionFailure",
+    "temporal.api.failure.v1.MultiOperationExecutionAborted",
 ];

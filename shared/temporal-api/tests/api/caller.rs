@@ -1,6 +1,7 @@
 //! Who calls: a server of its own for each test, and any method by its path.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use prost::Message;
 use tidegate_temporal_api::{Settings, serve};
@@ -12,8 +13,11 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{IntoRequest, Status};
 use tonic_prost::ProstCodec;
 
+use crate::host::Host;
+
 /// A server and a connection to it. Dropped: the server stops.
 pub(crate) struct Caller {
+    pub(crate) host: Arc<Host>,
     pub(crate) address: SocketAddr,
     grpc: Grpc<Channel>,
     _stop: oneshot::Sender<()>,
@@ -25,30 +29,38 @@ impl Caller {
     }
 
     pub(crate) async fn with(settings: Settings) -> Self {
+        Self::of(Host::new(), settings).await
+    }
+
+    /// A server before a host.
+    pub(crate) async fn of(host: Host, settings: Settings) -> Self {
+        let host = Arc::new(host);
+        let service = Arc::clone(&host);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let (stop, stopped) = oneshot::channel::<()>();
         tokio::spawn(async move {
-            serve(listener, settings, async { drop(stopped.await) }).await.expect("it is served");
+            serve(listener, service, settings, async { drop(stopped.await) }).await.expect("it is served");
         });
         let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an address");
         let grpc = Grpc::new(endpoint.connect_lazy());
-        Self { address, grpc, _stop: stop }
+        Self { host, address, grpc, _stop: stop }
     }
 
-    /// Calls a method by its path, with or without metadata.
-    pub(crate) async fn call<Q, A>(
-        &self,
-        path: &'static str,
-        request: impl IntoRequest<Q>,
-    ) -> Result<A, Status>
+    /// Calls a method: by its path, or by its name alone where it is WorkflowService's.
+    pub(crate) async fn call<Q, A>(&self, method: &str, request: impl IntoRequest<Q>) -> Result<A, Status>
     where
         Q: Message + 'static,
         A: Message + Default + 'static,
     {
+        let path = if method.starts_with('/') {
+            method.to_owned()
+        } else {
+            format!("/temporal.api.workflowservice.v1.WorkflowService/{method}")
+        };
         let mut grpc = self.grpc.clone();
         grpc.ready().await.expect("the server is there");
-        let path = PathAndQuery::from_static(path);
+        let path = PathAndQuery::try_from(path).expect("a path");
         grpc.unary(request.into_request(), path, ProstCodec::default()).await.map(tonic::Response::into_inner)
     }
 

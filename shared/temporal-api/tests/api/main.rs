@@ -1,4 +1,6 @@
 //! The API as a caller sees it: a real listener, a real client, the engine in memory behind it.
 
 mod caller;
+mod host;
 mod door;
+mod hello;

@@ -1,0 +1,154 @@
+//! What every handler has at hand: the engine, and how long a caller waits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidegate_engine::{Reply, Request, ServiceError, WorkflowService};
+use tidegate_model::event::HistoryBatch;
+use tidegate_model::id::{EventId, RunId};
+use tidegate_model::limits::{API_ANSWER_BEFORE_DEADLINE_MILLIS, API_TIMEOUT_DIGITS_MAX};
+use tokio::sync::watch;
+use tonic::Status;
+use tonic::metadata::MetadataMap;
+
+use crate::refusal;
+
+/// The engine behind the API.
+pub(crate) struct Api<S> {
+    service: Arc<S>,
+    closing: watch::Receiver<bool>,
+}
+
+impl<S> Clone for Api<S> {
+    fn clone(&self) -> Self {
+        Self { service: Arc::clone(&self.service), closing: self.closing.clone() }
+    }
+}
+
+impl<S: WorkflowService> Api<S> {
+    /// `closing` becomes true when waiting has no more sense.
+    pub(crate) fn new(service: Arc<S>, closing: watch::Receiver<bool>) -> Self {
+        Self { service, closing }
+    }
+
+    /// Asks the engine, and is told its refusal as it is.
+    pub(crate) async fn call(&self, request: Request) -> Result<Reply, ServiceError> {
+        self.service.call(request).await
+    }
+
+    /// Asks the engine something that it answers without being waited for.
+    pub(crate) async fn ask(&self, request: Request) -> Result<Reply, Status> {
+        self.call(request).await.map_err(refusal::of_service)
+    }
+
+    /// Asks the engine something that it may answer late. `None` when the caller's patience, or the server, ends first:
+    /// then there is still time to say so.
+    pub(crate) async fn wait(&self, patience: Patience, request: Request) -> Result<Option<Reply>, Status> {
+        let mut closing = self.closing.clone();
+        tokio::select! {
+            // What has been answered is given, even at the last moment: a task that nobody takes is lost for a while.
+            biased;
+            reply = self.service.call(request) => reply.map(Some).map_err(refusal::of_service),
+            () = patience.ends() => Ok(None),
+            closing = closing.wait_for(|closing| *closing) => {
+                drop(closing);
+                Ok(None)
+            }
+        }
+    }
+
+    /// The batches of a run from the one that holds event `first` on, some `events_max` events of them.
+    pub(crate) async fn history(
+        &self,
+        run: RunId,
+        first: EventId,
+        events_max: usize,
+    ) -> Result<Vec<HistoryBatch>, Status> {
+        self.service.history_page(run, first, events_max).await.map_err(refusal::of_service)
+    }
+
+    /// The whole history of a run.
+    pub(crate) async fn whole_history(&self, run: RunId) -> Result<Vec<HistoryBatch>, Status> {
+        self.service.history(run).await.map_err(refusal::of_service)
+    }
+}
+
+/// The engine's reply is not one to the question: a fault of ours, which must not take the connection with it.
+pub(crate) fn unexpected() -> Status {
+    tracing::error!("the engine answered something else than it was asked");
+    Status::internal("the engine answered something else than it was asked")
+}
+
+/// How long a caller waits for an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Patience(Option<Duration>);
+
+impl Patience {
+    /// For as long as the engine takes.
+    pub(crate) const fn endless() -> Self {
+        Self(None)
+    }
+
+    /// From the caller's `grpc-timeout`, less what the answer needs to reach him in time. Without one he waits for as
+    /// long as the engine does.
+    pub(crate) fn of(metadata: &MetadataMap) -> Self {
+        let timeout = metadata.get("grpc-timeout").and_then(|value| parse_timeout(value.to_str().ok()?));
+        Self(timeout.map(|timeout| {
+            let tail = Duration::from_millis(API_ANSWER_BEFORE_DEADLINE_MILLIS).min(timeout / 4);
+            timeout - tail
+        }))
+    }
+
+    async fn ends(self) {
+        match self.0 {
+            #[expect(clippy::disallowed_methods, reason = "the caller's own deadline")]
+            Some(patience) => tokio::time::sleep(patience).await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// `TimeoutValue TimeoutUnit` of gRPC over HTTP/2: at most eight digits, and H, M, S, m, u or n.
+fn parse_timeout(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if digits.len() > API_TIMEOUT_DIGITS_MAX || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let value: u64 = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(value * 3_600)),
+        "M" => Some(Duration::from_secs(value * 60)),
+        "S" => Some(Duration::from_secs(value)),
+        "m" => Some(Duration::from_millis(value)),
+        "u" => Some(Duration::from_micros(value)),
+        "n" => Some(Duration::from_nanos(value)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caller_is_answered_before_he_gives_up() {
+        let check = |timeout: &str, patience: Option<u64>| {
+            let mut metadata = MetadataMap::new();
+            metadata.insert("grpc-timeout", timeout.parse().expect("ASCII"));
+            assert_eq!(Patience::of(&metadata), Patience(patience.map(Duration::from_millis)), "{timeout}");
+        };
+        check("70S", Some(69_000));
+        check("2S", Some(1_500));
+        check("400m", Some(300));
+        check("1H", Some(3_599_000));
+        check("2M", Some(119_000));
+        for wrong in ["", "S", "70", "70s", "123456789S", "-1S", "+1S", "7 S", "9ü"] {
+            if let Ok(value) = wrong.parse() {
+                let mut metadata = MetadataMap::new();
+                metadata.insert("grpc-timeout", value);
+                assert_eq!(Patience::of(&metadata), Patience(None), "{wrong}");
+            }
+        }
+        assert_eq!(Patience::of(&MetadataMap::new()), Patience(None));
+    }
+}

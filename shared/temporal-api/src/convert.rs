@@ -1,0 +1,27 @@
+//! Between Temporal's messages and the model's types.
+//!
+//! [`outward`] says everything the model holds. [`inward`] checks: a value that makes no sense is an [`Invalid`] that
+//! names its field, and reaches nobody. Event and command have modules of their own (`event`, `command`).
+
+pub(crate) mod cause;
+pub(crate) mod inward;
+pub(crate) mod outward;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+/// A field that does not hold what it should.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Invalid(String);
+
+impl Invalid {
+    /// `field` is the path of the field as a caller writes it, `why` what is wrong and what would be right.
+    pub(crate) fn new(field: impl fmt::Display, why: impl fmt::Display) -> Self {
+        Self(format!("{field}: {why}"))
+    }
+}
+
+/// For `encoding` of what is not a worker's payload: a message of Temporal's, as it was sent.
+pub(crate) const PROTOBUF: &[u8] = b"binary/protobuf";
