@@ -71,6 +71,11 @@ pub(crate) fn of(refusal: Refusal) -> Status {
             detailed(Code::AlreadyExists, &message, "NamespaceAlreadyExistsFailure", &detail)
         }
         Refusal::AlreadyExists(_) => Status::already_exists(message),
+        // SDKs know it by the detail they know a run by.
+        Refusal::ScheduleAlreadyExists(_) => {
+            let detail = details::WorkflowExecutionAlreadyStartedFailure::default();
+            detailed(Code::AlreadyExists, &message, "WorkflowExecutionAlreadyStartedFailure", &detail)
+        }
         Refusal::FailedPrecondition(_) => Status::failed_precondition(message),
         Refusal::WorkflowNotReady(_) => {
             let detail = details::WorkflowNotReadyFailure {};

@@ -17,7 +17,7 @@ use crate::proto::update::Meta;
 pub(super) fn of(event: Event, execution: &str) -> Attributes {
     match event {
         Event::WorkflowExecutionStarted(started) => {
-            Attributes::WorkflowExecutionStartedEventAttributes(large::started(started, execution))
+            Attributes::WorkflowExecutionStartedEventAttributes(large::started(*started, execution))
         }
         Event::WorkflowExecutionCompleted {
             result,
@@ -108,7 +108,7 @@ pub(super) fn of(event: Event, execution: &str) -> Attributes {
             })
         }
         Event::ActivityTaskScheduled(scheduled) => {
-            Attributes::ActivityTaskScheduledEventAttributes(large::activity_scheduled(scheduled))
+            Attributes::ActivityTaskScheduledEventAttributes(large::activity_scheduled(*scheduled))
         }
         Event::ActivityTaskStarted { scheduled_event_id, identity, request_id, attempt, last_failure } => {
             Attributes::ActivityTaskStartedEventAttributes(ActivityTaskStartedEventAttributes {
