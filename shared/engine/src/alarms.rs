@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use tidegate_model::id::RunId;
 use tidegate_model::time::Timestamp;
 
 use crate::request::Ticket;
@@ -16,6 +17,10 @@ pub(crate) enum Alarm {
     Query(u64),
     /// A query that the worker with the run in its cache should have answered, by its id.
     StickyQuery(u64),
+    /// A wait for a stage of an update.
+    UpdateWait(Ticket),
+    /// The speculative workflow task of a run.
+    SpeculativeTask(RunId),
 }
 
 impl Alarm {
@@ -24,6 +29,8 @@ impl Alarm {
             Self::HistoryWait(_) => "a wait for history is over",
             Self::Query(_) => "a query has waited long enough",
             Self::StickyQuery(_) => "a sticky query goes to the normal queue",
+            Self::UpdateWait(_) => "a wait for an update is over",
+            Self::SpeculativeTask(_) => "a speculative workflow task has waited or been out for too long",
         }
     }
 }

@@ -120,6 +120,7 @@ impl Engine {
         if events.is_empty() {
             return None;
         }
+        self.firm_up(step, run_id);
         let run = self.run(run_id);
         if run.has_lease() {
             self.commit(step, Record::State(StateChange::Buffered { run_id, events }));

@@ -28,6 +28,7 @@ impl Run {
             summary,
             start_request_id: self.head.start_request_id,
             previous_started_event_id: self.workflow_tasks.previous_started_event_id(),
+            updates: self.updates.into_closed(),
             as_started: self.shown.as_started,
         }
     }

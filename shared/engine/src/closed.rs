@@ -9,6 +9,7 @@ use tidegate_model::id::{EventId, Namespace, RunId, WorkflowId};
 use tidegate_model::time::Timestamp;
 
 use crate::request::RunSummary;
+use crate::update::ClosedUpdates;
 
 /// A run that has closed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,6 +19,8 @@ pub(crate) struct ClosedRun {
     /// Of the last completed workflow task; 0 where none was: then nobody can be asked about the run.
     #[serde(default)]
     pub(crate) previous_started_event_id: EventId,
+    #[serde(default, skip_serializing_if = "ClosedUpdates::is_empty")]
+    pub(crate) updates: ClosedUpdates,
     #[serde(default, skip_serializing_if = "AsStarted::is_default")]
     pub(crate) as_started: AsStarted,
 }

@@ -23,7 +23,9 @@ use crate::run::Run;
 use crate::scheduler::Schedules;
 use crate::settings::Settings;
 use crate::signal::Signal;
+use crate::update::Conversations;
 use crate::visibility::{Listing, Place};
+use crate::workflow_task::Speculative;
 
 /// What can make the engine move, besides a deadline.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,6 +91,8 @@ pub struct Engine {
     pub(crate) alarms: Alarms,
     pub(crate) history_waits: HistoryWaits,
     pub(crate) queries: Queries,
+    pub(crate) conversations: Conversations,
+    pub(crate) speculative: BTreeMap<RunId, Speculative>,
 }
 
 impl Engine {
@@ -273,8 +277,8 @@ impl Engine {
             }
             Request::ListSearchAttributes { namespace } => self.list_search_attributes(&namespace),
             Request::SignalWithStartWorkflowExecution(_) => Err(Refusal::Unimplemented("signal-with-start")),
-            Request::UpdateWithStartWorkflowExecution { .. } => {
-                Err(Refusal::Unimplemented("update-with-start"))
+            Request::UpdateWithStartWorkflowExecution { start, update } => {
+                return self.update_with_start(step, ticket, *start, *update).transpose();
             }
             Request::RequestCancelWorkflowExecution(_) => Err(Refusal::Unimplemented("cancel")),
             Request::TerminateWorkflowExecution(_) => Err(Refusal::Unimplemented("terminate")),
@@ -283,8 +287,12 @@ impl Engine {
             Request::RespondQueryTaskCompleted { token, answer } => {
                 self.take_query_answer(step, &token, answer)
             }
-            Request::UpdateWorkflowExecution(_) | Request::PollWorkflowExecutionUpdate { .. } => {
-                Err(Refusal::Unimplemented("update"))
+            Request::UpdateWorkflowExecution(wanted) => {
+                return self.update(step, ticket, *wanted).transpose();
+            }
+            Request::PollWorkflowExecutionUpdate { namespace, workflow_id, run_id, update_id, wait } => {
+                let execution = (namespace, workflow_id, run_id);
+                return self.poll_update(step, ticket, execution, update_id, wait).transpose();
             }
             Request::WaitForHistory(wanted) => return self.wait_for_history(step, ticket, &wanted),
             Request::RespondActivityTaskCanceled { .. } => {
@@ -340,6 +348,7 @@ impl Engine {
         drop(self.index.queues.abandon(step.now, ticket));
         self.forget_history_wait(ticket);
         self.forget_query(ticket);
+        self.forget_update_wait(ticket);
     }
 
     /// Somebody has waited long enough.
@@ -348,6 +357,8 @@ impl Engine {
             Alarm::HistoryWait(ticket) => self.answer_history_wait(step, ticket),
             Alarm::Query(id) => self.give_up_query(step, id),
             Alarm::StickyQuery(id) => self.unstick_query(step.now, id),
+            Alarm::UpdateWait(ticket) => self.tell_standing(step, ticket),
+            Alarm::SpeculativeTask(run_id) => self.give_up_speculative(step, run_id),
         }
     }
 
@@ -368,10 +379,14 @@ impl Engine {
         }
         self.forget_surplus(step);
         for run_id in changed_runs(&step.records[before..]) {
+            self.settle_updates(step, run_id);
+        }
+        for run_id in changed_runs(&step.records[before..]) {
             self.settle_queries(step, run_id);
         }
         while let Some((ready, poll)) = self.index.queues.next_match(step.now) {
             match ready.what {
+                What::SpeculativeTask => self.hand_out_speculative_task(step, ready.run_id, poll),
                 What::Query(id) => self.hand_out_query(step, id, poll),
                 What::WorkflowTask => self.hand_out_workflow_task(step, ready.run_id, poll),
                 What::Activity(scheduled_event_id) => {

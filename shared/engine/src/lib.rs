@@ -28,6 +28,7 @@ mod scheduler;
 mod timer;
 mod signal;
 mod query;
+mod update;
 mod close;
 mod closed;
 mod due;
@@ -58,3 +59,4 @@ pub use schedule::{
 };
 pub use service::{ServiceError, WorkflowService};
 pub use settings::Settings;
+pub use update::outcome_in_history;

@@ -4,11 +4,13 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use tidegate_model::codec;
-use tidegate_model::event::{Event, WorkflowTaskFailedCause};
+use tidegate_model::event::{Event, UpdateRequest, WorkflowTaskFailedCause};
 use tidegate_model::id::EventId;
 use tidegate_model::limits::COMMANDS_BYTES_MAX;
+use tidegate_model::payload::Failure;
 
 use crate::command::Command;
+use crate::request::WorkerMessage;
 use crate::run::Run;
 use crate::search_attributes::AttributeTypes;
 use crate::settings::Settings;
@@ -16,10 +18,12 @@ use crate::settings::Settings;
 /// Commands that can be carried out.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// One for each command, in order.
+    /// One for each command, in order; those of messages where a command names them, or behind all.
     pub(crate) events: Vec<Event>,
     /// Started events of the timers whose fired events wait in the buffer and are taken back.
     pub(crate) unfired: BTreeSet<EventId>,
+    /// Updates that were not let in, and why.
+    pub(crate) rejected: Vec<(String, Failure)>,
 }
 
 /// A command that cannot be carried out: the workflow task fails.
@@ -34,6 +38,13 @@ impl BadCommand {
     pub(crate) fn new(cause: WorkflowTaskFailedCause, reason: impl std::fmt::Display) -> Self {
         Self { cause, message: format!("{cause:?}: {reason}") }
     }
+}
+
+/// What the worker says to updates, and those it can say something to: they wait to be let in.
+pub(crate) struct Talk<'a> {
+    pub(crate) messages: Vec<WorkerMessage>,
+    /// By their ids.
+    pub(crate) asked: BTreeMap<&'a str, &'a UpdateRequest>,
 }
 
 /// A plan in the making: the run as it will be after the commands so far.
@@ -51,6 +62,13 @@ pub(crate) struct Draft<'a> {
     /// How many are open after the commands so far.
     pub(crate) open_timers: usize,
     pub(crate) unfired: BTreeSet<EventId>,
+    /// What the worker says to updates, and no command has named yet.
+    pub(crate) messages: Vec<WorkerMessage>,
+    /// Updates that wait to be let in, by their ids.
+    pub(crate) asked: BTreeMap<&'a str, &'a UpdateRequest>,
+    /// Updates the messages so far have touched: let in by this event, asked by this identity; or over.
+    pub(crate) updates: BTreeMap<String, Option<(EventId, String)>>,
+    pub(crate) rejected: Vec<(String, Failure)>,
     events: Vec<Event>,
     bytes: usize,
 }
@@ -61,7 +79,7 @@ impl Draft<'_> {
         self.completed_event_id + 1 + self.events.len() as u64
     }
 
-    fn push(&mut self, cause: WorkflowTaskFailedCause, event: Event) -> Result<(), BadCommand> {
+    pub(crate) fn push(&mut self, cause: WorkflowTaskFailedCause, event: Event) -> Result<(), BadCommand> {
         self.bytes += codec::to_cbor(&event).len();
         if self.bytes > COMMANDS_BYTES_MAX {
             let bytes = self.bytes;
@@ -82,6 +100,7 @@ impl Plan {
         attributes: &AttributeTypes,
         completed_event_id: EventId,
         commands: Vec<Command>,
+        talk: Talk<'_>,
         identity: &str,
     ) -> Result<Self, BadCommand> {
         let mut draft = Draft {
@@ -94,6 +113,10 @@ impl Plan {
             timers: BTreeMap::new(),
             open_timers: run.timers.len(),
             unfired: BTreeSet::new(),
+            messages: talk.messages,
+            asked: talk.asked,
+            updates: BTreeMap::new(),
+            rejected: Vec::new(),
             events: Vec::with_capacity(commands.len()),
             bytes: 0,
         };
@@ -120,25 +143,29 @@ impl Plan {
                 Command::ModifyWorkflowProperties { upserted_memo } => {
                     draft.modify_properties(upserted_memo)?
                 }
+                Command::ProtocolMessage { message_id } => {
+                    draft.take_message(&message_id)?;
+                    continue;
+                }
                 Command::RequestCancelActivityTask { .. }
                 | Command::CancelWorkflowExecution { .. }
                 | Command::RequestCancelExternalWorkflowExecution { .. }
                 | Command::RecordMarker { .. }
                 | Command::ContinueAsNewWorkflowExecution(_)
                 | Command::StartChildWorkflowExecution(_)
-                | Command::SignalExternalWorkflowExecution { .. }
-                | Command::ProtocolMessage { .. } => {
+                | Command::SignalExternalWorkflowExecution { .. } => {
                     return Err(BadCommand::new(cause, "the command is not supported"));
                 }
             };
             draft.push(cause, event)?;
         }
+        draft.take_other_messages(closes)?;
         // The workflow has not seen what waits, and might have decided otherwise.
         if closes && !run.buffer.ordered(&draft.unfired).is_empty() {
             let message = String::from("UnhandledCommand");
             return Err(BadCommand { cause: WorkflowTaskFailedCause::UnhandledCommand, message });
         }
-        Ok(Self { events: draft.events, unfired: draft.unfired })
+        Ok(Self { events: draft.events, unfired: draft.unfired, rejected: draft.rejected })
     }
 }
 

@@ -139,7 +139,7 @@ impl Engine {
         if run.workflow_tasks.attempt() >= WORKFLOW_TASK_FAILING_ATTEMPT {
             return Err(not_ready("Unable to query workflow due to Workflow Task in failed state."));
         }
-        if run.workflow_tasks.current().is_some() {
+        if run.workflow_tasks.current().is_some() || self.has_speculative_task(run_id) {
             Ok(Way::WithTask)
         } else if run.workflow_tasks.previous_started_event_id() > 0 {
             Ok(Way::Direct)

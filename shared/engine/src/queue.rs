@@ -44,6 +44,8 @@ pub(crate) struct Ready {
 pub(crate) enum What {
     /// The workflow task: a run has one at most.
     WorkflowTask,
+    /// A workflow task that only this process knows of.
+    SpeculativeTask,
     /// The query of this id, as a task of its own.
     Query(u64),
     /// The activity of this scheduled event.

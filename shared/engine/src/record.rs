@@ -69,6 +69,13 @@ pub enum StateChange {
         /// The run.
         run_id: RunId,
     },
+    /// An update that a reset carried over was not let in. Any other leaves no trace.
+    UpdateRejected {
+        /// The run.
+        run_id: RunId,
+        /// Which update.
+        update_id: String,
+    },
     /// A worker took an attempt of an activity.
     ActivityStarted {
         /// The run.
@@ -141,6 +148,7 @@ impl StateChange {
             | Self::Buffered { run_id, .. }
             | Self::StickyBound { run_id, .. }
             | Self::StickyReleased { run_id }
+            | Self::UpdateRejected { run_id, .. }
             | Self::ActivityStarted { run_id, .. }
             | Self::ActivityRetried { run_id, .. } => Some(*run_id),
             Self::RunsForgotten { .. } | Self::Namespace(_) | Self::Schedule(_) => None,

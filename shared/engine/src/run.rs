@@ -17,6 +17,7 @@ use crate::settings::Settings;
 use crate::signal::Signals;
 use crate::sticky::Sticky;
 use crate::timer::Timers;
+use crate::update::Updates;
 use crate::visibility::Shown;
 use crate::workflow_task::{Lease, WorkflowTasks};
 
@@ -39,6 +40,8 @@ pub(crate) struct Run {
     pub(crate) timers: Timers,
     #[serde(default, skip_serializing_if = "Signals::is_empty")]
     pub(crate) signals: Signals,
+    #[serde(default, skip_serializing_if = "Updates::is_empty")]
+    pub(crate) updates: Updates,
     #[serde(default)]
     pub(crate) shown: Shown,
 }
@@ -78,6 +81,7 @@ impl Run {
             activities: Activities::default(),
             timers: Timers::default(),
             signals: Signals::default(),
+            updates: Updates::default(),
             shown: Shown::of(batch.run_id, started),
         }
     }
@@ -107,9 +111,17 @@ impl Run {
                 Event::ActivityTaskCancelRequested { .. }
                 | Event::RequestCancelExternalWorkflowExecutionInitiated { .. }
                 | Event::SignalExternalWorkflowExecutionInitiated { .. }
-                | Event::StartChildWorkflowExecutionInitiated(_)
-                | Event::WorkflowExecutionUpdateAccepted { .. }
-                | Event::WorkflowExecutionUpdateCompleted { .. } => {}
+                | Event::StartChildWorkflowExecutionInitiated(_) => {}
+                Event::WorkflowExecutionUpdateAccepted {
+                    protocol_instance_id: update_id,
+                    accepted_request,
+                    ..
+                } => {
+                    self.updates.accepted(id, update_id, accepted_request.as_deref());
+                }
+                Event::WorkflowExecutionUpdateCompleted { update_id, outcome, .. } => {
+                    self.updates.completed(id, update_id, outcome);
+                }
                 Event::UpsertWorkflowSearchAttributes { search_attributes, .. } => {
                     self.shown.upsert_search_attributes(search_attributes);
                 }
@@ -216,6 +228,7 @@ impl Run {
             StateChange::StickyBound { run_id: _, sticky, identity } => {
                 self.bind_sticky(Some(Sticky::new(sticky.clone(), identity.clone())), index);
             }
+            StateChange::UpdateRejected { run_id: _, update_id } => self.updates.rejected(update_id),
             StateChange::StickyReleased { run_id: _ } => self.bind_sticky(None, index),
             StateChange::ActivityStarted { run_id: _, scheduled_event_id, time, identity, request_id } => {
                 self.activities.started(&self.head, *scheduled_event_id, *time, identity, request_id, index);
@@ -241,6 +254,7 @@ impl Run {
                 self.timers.ended(&self.head, timer_id, *started_event_id, index);
             }
             Event::WorkflowExecutionSignaled { request_id, .. } => self.signals.arrived(request_id),
+            Event::WorkflowExecutionUpdateAdmitted { request } => self.updates.admitted(request),
             // Comes with the end of the attempt, which does the work.
             Event::ActivityTaskStarted { .. } => {}
             Event::ActivityTaskCanceled { .. }
@@ -256,7 +270,6 @@ impl Run {
             | Event::ChildWorkflowExecutionCanceled { .. }
             | Event::ChildWorkflowExecutionTimedOut { .. }
             | Event::ChildWorkflowExecutionTerminated { .. }
-            | Event::WorkflowExecutionUpdateAdmitted { .. }
             | Event::WorkflowExecutionOptionsUpdated { .. } => {}
             Event::WorkflowExecutionStarted(_)
             | Event::WorkflowExecutionCompleted { .. }
@@ -305,6 +318,7 @@ impl Run {
     pub(crate) fn is_long(&self, settings: &Settings) -> bool {
         self.history_length() >= settings.history_events_suggest
             || self.history_bytes >= settings.history_bytes_suggest
+            || self.has_many_updates(settings.updates_per_run_max)
     }
 
     /// The limit this run's history has reached.

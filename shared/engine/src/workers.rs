@@ -79,6 +79,9 @@ impl Engine {
     }
 
     fn take_back_workflow_task(&mut self, step: &mut Step<'_>, run_id: RunId, identity: &str) {
+        if self.holds_speculative(run_id, identity) {
+            self.drop_speculative(run_id);
+        }
         let run = self.run(run_id);
         let task = run.workflow_tasks.current();
         if task.is_some_and(|task| task.lease().is_some_and(|lease| lease.identity == identity)) {
@@ -93,6 +96,7 @@ impl Engine {
                 self.commit(step, Record::State(StateChange::StickyReleased { run_id }));
             }
         }
+        self.deliver_updates(step.now, run_id);
     }
 }
 

@@ -7,6 +7,7 @@
 pub(crate) mod answer;
 mod end;
 mod hand_out;
+mod speculative;
 
 use std::time::Duration;
 
@@ -19,10 +20,13 @@ use tidegate_model::limits::{
 };
 use tidegate_model::time::Timestamp;
 
+pub(crate) use speculative::Speculative;
+
 use crate::deadlines::Due;
 use crate::engine::Engine;
 use crate::index::{Entry, Index};
 use crate::queue::{QueueKey, QueueKind, Ready, What};
+use crate::request::WorkflowTaskToken;
 use crate::run::{Head, Run};
 use crate::workers::Held;
 
@@ -126,6 +130,14 @@ impl WorkflowTask {
 
     pub(crate) fn lease(&self) -> Option<&Lease> {
         self.lease.as_ref()
+    }
+
+    /// Whether it is out, under this very token.
+    fn is_out_under(&self, token: &WorkflowTaskToken) -> bool {
+        let lease = self.lease().map(|lease| (lease.started_event_id, &lease.request_id));
+        self.scheduled_event_id == token.scheduled_event_id
+            && lease == Some((token.started_event_id, &token.request_id))
+            && self.attempt == token.attempt
     }
 
     /// The event that scheduled it; while it is transient, the one that would.
@@ -276,6 +288,15 @@ impl Engine {
     /// The event that schedules a workflow task of a run: on its sticky queue where somebody polls that, otherwise on
     /// the normal one.
     pub(crate) fn task_scheduled(&self, now: Timestamp, run: &Run) -> Event {
+        Event::WorkflowTaskScheduled {
+            task_queue: self.queue_for_task(now, run),
+            start_to_close_timeout: run.workflow_tasks.timeout,
+            attempt: 1,
+        }
+    }
+
+    /// That queue.
+    fn queue_for_task(&self, now: Timestamp, run: &Run) -> TaskQueue {
         let sticky = run.sticky.as_ref().map(|sticky| &sticky.attributes.task_queue).filter(|queue| {
             let key = QueueKey {
                 kind: QueueKind::WorkflowTasks,
@@ -284,10 +305,6 @@ impl Engine {
             };
             self.index.queues.was_polled(now, &key)
         });
-        Event::WorkflowTaskScheduled {
-            task_queue: sticky.unwrap_or(&run.head.task_queue).clone(),
-            start_to_close_timeout: run.workflow_tasks.timeout,
-            attempt: 1,
-        }
+        sticky.unwrap_or(&run.head.task_queue).clone()
     }
 }

@@ -211,6 +211,20 @@ pub const STICKY_UNPOLLED_SECONDS_MAX: u64 = 10;
 pub const STICKY_SCHEDULE_TO_START_SECONDS: u64 = 10;
 /// A poll with no task is answered empty after this, before the client's 70 s.
 pub const POLL_SECONDS_MAX: u64 = 60;
+/// A request that waits for a stage of an update is answered with the stage reached after this: Temporal's.
+pub const UPDATE_WAIT_SECONDS_MAX: u64 = 20;
+/// Requests that wait for updates at once, over all runs. More: refused with "resource exhausted".
+pub const UPDATE_WAITS_MAX: usize = 10_000;
+/// Bytes of the updates that no workflow has let in yet, over all runs: they are kept in memory. More: refused with
+/// "resource exhausted".
+pub const UPDATES_ADMITTED_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bytes of the outcomes of its updates that an open run keeps. More: those of the oldest are found in its history.
+pub const UPDATE_OUTCOMES_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of the updates that are remembered of a closed run. More: the oldest are found in its history.
+pub const UPDATE_OUTCOMES_OF_CLOSED_BYTES_MAX: usize = 16 * 1024;
+/// Events since the last workflow task that a speculative one may show its worker and still be forgotten: Temporal's.
+/// More: it is recorded though nothing came of it, so that they are not shown again with each update.
+pub const SPECULATIVE_EVENTS_MAX: u64 = 10;
 /// Queries that wait for an answer, over all runs. More: refused with "resource exhausted".
 pub const QUERIES_WAITING_MAX: usize = 1_000;
 /// A query that no worker has answered is refused after this. Temporal leaves it to the client's own deadline.

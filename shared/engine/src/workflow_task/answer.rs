@@ -7,9 +7,11 @@ use tidegate_model::payload::Failure;
 use crate::bounds;
 use crate::engine::{Engine, Step};
 use crate::failure;
-use crate::plan::{BadCommand, Plan};
+use crate::plan::{BadCommand, Plan, Talk};
 use crate::record::{Record, StateChange};
-use crate::request::{Refusal, Reply, StickyAttributes, WorkflowTaskCompletion, WorkflowTaskToken};
+use crate::request::{
+    Refusal, Reply, StickyAttributes, WorkerMessageBody, WorkflowTaskCompletion, WorkflowTaskToken,
+};
 use crate::run::Run;
 use crate::sticky;
 
@@ -19,14 +21,23 @@ impl Engine {
         step: &mut Step<'_>,
         completion: WorkflowTaskCompletion,
     ) -> Result<Reply, Refusal> {
-        let WorkflowTaskCompletion { token, commands, identity, sticky, sdk_metadata, query_results, .. } =
+        bounds::id("identity", &completion.identity)?;
+        bounds::payloads("sdk metadata", completion.sdk_metadata.as_slice(), &self.settings)?;
+        if self.came_to_nothing(&completion) {
+            return Ok(self.forget_workflow_task(step, completion));
+        }
+        let WorkflowTaskCompletion { token, commands, messages, query_results, identity, sticky, .. } =
             completion;
-        bounds::id("identity", &identity)?;
-        bounds::payloads("sdk metadata", sdk_metadata.as_slice(), &self.settings)?;
-        let run = self.leased(&token)?;
+        let sdk_metadata = completion.sdk_metadata;
+        let asks_for_time = completion.force_create_new_workflow_task;
+        self.claim(step, &token)?;
+        let run = self.run(token.run_id);
         let attributes = self.namespaces.attributes_of(&run.head.namespace);
-        match Plan::of(run, &self.settings, attributes, token.started_event_id + 1, commands, &identity) {
-            Ok(plan) => {
+        let completed_event_id = token.started_event_id + 1;
+        let talk = Talk { messages, asked: self.conversations.requests(token.run_id) };
+        match Plan::of(run, &self.settings, attributes, completed_event_id, commands, talk, &identity) {
+            Ok(mut plan) => {
+                let rejected = std::mem::take(&mut plan.rejected);
                 let completed = Event::WorkflowTaskCompleted {
                     scheduled_event_id: token.scheduled_event_id,
                     started_event_id: token.started_event_id,
@@ -34,11 +45,32 @@ impl Engine {
                     sdk_metadata,
                 };
                 self.carry_out(step, token.run_id, completed, plan, sticky, identity);
+                self.settle_messages(step, token.run_id, rejected, asks_for_time);
                 self.take_query_results(step, token.run_id, query_results);
                 Ok(Reply::Done)
             }
-            Err(bad) => Err(self.refuse_commands(step, &token, bad, identity)),
+            Err(bad) => {
+                self.refuse_sent_updates(step, token.run_id);
+                Err(self.refuse_commands(step, &token, bad, identity))
+            }
         }
+    }
+
+    /// A speculative task that nothing came of: it has never been. The worker goes back to where it was before.
+    fn forget_workflow_task(&mut self, step: &mut Step<'_>, completion: WorkflowTaskCompletion) -> Reply {
+        let run_id = completion.token.run_id;
+        self.drop_speculative(run_id);
+        let rejections = completion.messages.into_iter().filter_map(|message| match message.body {
+            WorkerMessageBody::Rejection { failure } => Some((message.update_id, failure)),
+            WorkerMessageBody::Acceptance { .. } | WorkerMessageBody::Response { .. } => None,
+        });
+        self.settle_messages(step, run_id, rejections.collect(), false);
+        self.take_query_results(step, run_id, completion.query_results);
+        // What came while it was out.
+        self.deliver_updates(step.now, run_id);
+        self.settle_queries(step, run_id);
+        let before = self.run(run_id).workflow_tasks.previous_started_event_id();
+        Reply::WorkflowTaskCompleted { next: None, reset_history_event_id: Some(before) }
     }
 
     /// Turns a plan into history: the completion, the commands' events in order, what waited, and a task to see that.
@@ -114,7 +146,7 @@ impl Engine {
         identity: String,
     ) -> Result<Reply, Refusal> {
         bounds::id("identity", &identity)?;
-        self.leased(token)?;
+        self.claim(step, token)?;
         // A transient attempt that fails is left to time out, as above.
         if token.attempt == 1 {
             self.fail_workflow_task(
@@ -128,16 +160,15 @@ impl Engine {
         Ok(Reply::Done)
     }
 
-    /// The run whose task is out under this very token.
-    fn leased(&self, token: &WorkflowTaskToken) -> Result<&Run, Refusal> {
+    /// Whether a run's task is out under this very token. One that is speculative becomes a real one: something comes of
+    /// it.
+    fn claim(&mut self, step: &mut Step<'_>, token: &WorkflowTaskToken) -> Result<(), Refusal> {
+        if self.is_speculative(token) {
+            self.firm_up(step, token.run_id);
+        }
         let run = self.open_run(token.run_id)?;
-        let is_theirs = run.workflow_tasks.current().is_some_and(|task| {
-            let lease = task.lease().map(|lease| (lease.started_event_id, &lease.request_id));
-            task.scheduled_event_id == token.scheduled_event_id
-                && lease == Some((token.started_event_id, &token.request_id))
-                && task.attempt == token.attempt
-        });
+        let is_theirs = run.workflow_tasks.current().is_some_and(|task| task.is_out_under(token));
         // SDKs throw the run out of their cache on exactly this.
-        if is_theirs { Ok(run) } else { Err(Refusal::NotFound(String::from("Workflow task not found."))) }
+        if is_theirs { Ok(()) } else { Err(Refusal::NotFound(String::from("Workflow task not found."))) }
     }
 }

@@ -3,6 +3,7 @@
 use tidegate_model::event::Event;
 use tidegate_model::id::RunId;
 
+use super::WorkflowTask;
 use crate::engine::{Effect, Engine, Step};
 use crate::queue::Poll;
 use crate::record::{Record, StateChange};
@@ -33,17 +34,24 @@ impl Engine {
             };
             self.write(step, run_id, vec![started]);
         }
-        let mut task = self.run(run_id).task_for_worker();
-        task.queries = self.queries_for_task(run_id);
+        let run = self.run(run_id);
+        let task = run.workflow_tasks.current().expect("it was started a moment ago");
+        let mut task = run.shown(task, run.transient_pair());
+        self.take_along(&mut task);
         let reply = Reply::WorkflowTask(Some(Box::new(task)));
         step.effects.push(Effect::Reply { ticket: poll.ticket, reply: Ok(reply) });
+    }
+
+    /// What goes along with a task that is handed out: queries to be answered, updates to be handled.
+    pub(super) fn take_along(&mut self, task: &mut Task) {
+        task.queries = self.queries_for_task(task.token.run_id);
+        task.messages = self.messages_for_task(task.token.run_id, task.started_event_id);
     }
 }
 
 impl Run {
-    /// The task that is out, as its worker sees it.
-    fn task_for_worker(&self) -> Task {
-        let task = self.workflow_tasks.current().expect("called for a task that was just started");
+    /// A task that is out, as its worker sees it, with events of it that are not in history.
+    pub(super) fn shown(&self, task: &WorkflowTask, transient: Vec<Event>) -> Task {
         let lease = task.lease().expect("called for a task that was just started");
         let history = match &self.sticky {
             Some(sticky) if task.sticky_until.is_some() => sticky.history(),
@@ -65,7 +73,7 @@ impl Run {
             started_event_id: lease.started_event_id,
             attempt: task.attempt,
             history,
-            transient: self.transient_pair(),
+            transient,
             started_time: lease.time,
             scheduled_time: task.scheduled_time,
             messages: Vec::new(),

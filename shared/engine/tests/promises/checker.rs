@@ -2,12 +2,25 @@
 //!
 //! Knows nothing of how the engine comes to its records. `planted_faults` shows that it notices when one is wrong.
 
+/// Says what is broken unless it holds.
+macro_rules! must {
+    ($holds:expr, $($rule:tt)*) => {
+        if !$holds {
+            return Err(format!($($rule)*));
+        }
+    };
+}
+
+mod updates;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use tidegate_engine::{Record, StateChange};
 use tidegate_model::event::{Event, HistoryBatch};
 use tidegate_model::id::{EventId, RunId};
 use tidegate_model::time::Timestamp;
+
+use updates::Updates;
 
 /// A rule that is broken, in words.
 pub(crate) type Broken = String;
@@ -32,6 +45,7 @@ struct Seen {
     timers: BTreeMap<EventId, String>,
     activities: BTreeMap<EventId, Attempt>,
     signal_request_ids: BTreeSet<String>,
+    updates: Updates,
 }
 
 #[derive(Default, Clone, Copy, PartialEq, Debug)]
@@ -51,14 +65,6 @@ enum Task {
 enum Attempt {
     Waiting,
     Out,
-}
-
-macro_rules! must {
-    ($holds:expr, $($rule:tt)*) => {
-        if !$holds {
-            return Err(format!($($rule)*));
-        }
-    };
 }
 
 impl Checker {
@@ -149,6 +155,7 @@ impl Seen {
                 self.buffer.extend(events.iter().cloned());
             }
             StateChange::StickyBound { .. } | StateChange::StickyReleased { .. } => {}
+            StateChange::UpdateRejected { update_id, .. } => self.updates.reject(update_id)?,
             StateChange::ActivityStarted { scheduled_event_id, .. } => {
                 self.attempt(*scheduled_event_id, Attempt::Waiting, Attempt::Out)?;
             }
@@ -186,9 +193,12 @@ impl Seen {
             );
             if let Some(asked_by) = asked_by(event) {
                 must!(completed == Some(asked_by), "{id} {} is not right behind its task", event.type_name());
+            } else if is_about_update(event) {
+                must!(completed.is_some(), "{id} {} is not right behind its task", event.type_name());
             } else {
                 completed = None;
             }
+            self.updates.take(id, event)?;
             if let Event::WorkflowTaskCompleted { .. } = event {
                 completed = Some(id);
             }
@@ -415,6 +425,14 @@ fn asked_by(event: &Event) -> Option<EventId> {
     } else {
         None
     }
+}
+
+/// What a message about an update becomes: it does not say of which task.
+fn is_about_update(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::WorkflowExecutionUpdateAccepted { .. } | Event::WorkflowExecutionUpdateCompleted { .. }
+    )
 }
 
 fn is_end(event: &Event) -> bool {

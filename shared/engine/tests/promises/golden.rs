@@ -74,6 +74,7 @@ fn name(change: &StateChange) -> String {
         StateChange::Buffered { .. } => "change-buffered",
         StateChange::StickyBound { .. } => "change-sticky_bound",
         StateChange::StickyReleased { .. } => "change-sticky_released",
+        StateChange::UpdateRejected { .. } => "change-update_rejected",
         StateChange::ActivityStarted { .. } => "change-activity_started",
         StateChange::ActivityRetried { .. } => "change-activity_retried",
         StateChange::RunsForgotten { .. } => "change-runs_forgotten",
@@ -136,6 +137,7 @@ fn changes() -> Vec<StateChange> {
             identity: identity.clone(),
         },
         StateChange::StickyReleased { run_id },
+        StateChange::UpdateRejected { run_id, update_id: String::from("set-point/1") },
         StateChange::ActivityStarted { run_id, scheduled_event_id: 5, time, identity, request_id },
         StateChange::ActivityRetried {
             run_id,

@@ -560,6 +560,7 @@ fn names(record: &Record) -> Vec<&'static str> {
             StateChange::Buffered { .. } => "buffered",
             StateChange::StickyBound { .. } => "sticky bound",
             StateChange::StickyReleased { .. } => "sticky released",
+            StateChange::UpdateRejected { .. } => "update rejected",
             StateChange::ActivityStarted { .. } => "activity started",
             StateChange::ActivityRetried { .. } => "activity retried",
             StateChange::RunsForgotten { .. } => "runs forgotten",

@@ -13,12 +13,16 @@
 //! > done a [size=n]    > failed a text [kind=Kind] [final] [after=5s]
 //! > query w name [run=v] [unless=open|unclean] as bob
 //! > answer name text    > answer name failed    > complete w answers=name/text: …
+//! > update w u [wait=accepted] [run=v] [size=n] as bob    > ask-update w u [wait=accepted] as bob
+//! > start-update w u [join] [request=r] as bob
+//!       accept u [loose] [given] · respond u text · reject u      in a completion
 //! > follow w [beyond=n] [closed] as bob     waits for history
 //! > shutdown alice · wait 10s · off 30d · crash
 //! > history w · describe w · list [n] · deadline
 //! ```
 //! A task is answered with the token handed out last for its workflow or activity; `w~1` is the one before.
 
+mod updates;
 mod waits;
 
 use std::collections::BTreeMap;
@@ -103,6 +107,9 @@ impl Stage {
             "history" => self.history(words.at(1)),
             "query" => self.query(&words),
             "answer" => self.answer_query(&words),
+            "update" => self.update(&words),
+            "ask-update" => self.poll_update(&words),
+            "start-update" => self.update_with_start(&words),
             "follow" => self.follow(&words),
             "describe" => self.request(Request::DescribeWorkflowExecution {
                 namespace: namespace(),
@@ -188,11 +195,11 @@ impl Stage {
             task_queue: queue(name),
             schedule_to_start_timeout: words.value("sticky-timeout").map_or(Duration::ZERO, duration),
         });
-        let commands =
-            commands.split(';').map(str::trim).filter(|text| !text.is_empty()).map(command).collect();
         let token = named(&self.workflow_tasks, words.at(1));
+        let (commands, messages) = updates::commands_and_messages(commands, &token);
         self.request(Request::RespondWorkflowTaskCompleted(Box::new(WorkflowTaskCompletion {
             sticky,
+            messages,
             query_results: self.asked.results(&words),
             ..WorkflowTaskCompletion::new(token, commands, words.identity())
         })))
@@ -288,11 +295,16 @@ impl Stage {
                     HistoryPart::Whole => "whole",
                     HistoryPart::Since(_) => "since",
                 };
-                let transient = if task.transient.is_empty() { "" } else { ", transient" };
+                let transient = match (task.transient.is_empty(), task.attempt) {
+                    (true, _) => "",
+                    (false, 1) => ", speculative",
+                    (false, _) => ", transient",
+                };
                 let last = task.started_event_id;
                 let (id, attempt) = (&task.workflow_id, task.attempt);
                 let queries = self.asked.take(&task);
-                format!("task of {id}, attempt {attempt}, {part} {first}-{last}{transient}{queries}")
+                let updates = updates::render_messages(&task);
+                format!("task of {id}, attempt {attempt}, {part} {first}-{last}{transient}{updates}{queries}")
             }
             Ok(Reply::ActivityTask(Some(task))) => {
                 self.activities.entry(task.activity_id.clone()).or_default().push(task.token.clone());
@@ -303,6 +315,13 @@ impl Stage {
             Err(Refusal::QueryFailed { message, .. }) => format!("query failed: {message}"),
             Err(Refusal::WorkflowNotReady(message)) => format!("not ready: {message}"),
             Err(Refusal::FailedPrecondition(message)) => format!("failed precondition: {message}"),
+            Ok(reply @ Reply::Update { .. }) => updates::render_update(&reply),
+            Ok(Reply::WorkflowTaskCompleted { next: None, reset_history_event_id: Some(id) }) => {
+                format!("ok, back to {id}")
+            }
+            Err(Refusal::MultiOperation { is_start, refusal }) => {
+                updates::render_multi(is_start, &self.render_direct(Err(*refusal)))
+            }
             Ok(Reply::History(standing)) => waits::render_standing(standing),
             Ok(Reply::Described(described)) => render_summary(&described.summary),
             Ok(Reply::Listed { runs: summaries, .. }) => {
@@ -323,7 +342,6 @@ impl Stage {
                 | Reply::Heartbeat { .. }
                 | Reply::ActivityOptions(_)
                 | Reply::Reset { .. }
-                | Reply::Update { .. }
                 | Reply::Counted { .. }
                 | Reply::Namespace(_)
                 | Reply::Namespaces { .. }
@@ -340,7 +358,6 @@ impl Stage {
                 | Refusal::AlreadyExists(_)
                 | Refusal::ScheduleAlreadyExists(_)
                 | Refusal::BusyWorkflow(_)
-                | Refusal::MultiOperation { .. }
                 | Refusal::Stale
                 | Refusal::Unimplemented(_)),
             ) => format!("{other:?}"),
@@ -549,8 +566,6 @@ fn render_event(event: &Event) -> String {
         | Event::StartChildWorkflowExecutionInitiated(_)
         | Event::UpsertWorkflowSearchAttributes { .. }
         | Event::WorkflowPropertiesModified { .. }
-        | Event::WorkflowExecutionUpdateAccepted { .. }
-        | Event::WorkflowExecutionUpdateCompleted { .. }
         | Event::ActivityTaskCanceled { .. }
         | Event::WorkflowExecutionCancelRequested { .. }
         | Event::RequestCancelExternalWorkflowExecutionFailed { .. }
@@ -564,7 +579,6 @@ fn render_event(event: &Event) -> String {
         | Event::ChildWorkflowExecutionCanceled { .. }
         | Event::ChildWorkflowExecutionTimedOut { .. }
         | Event::ChildWorkflowExecutionTerminated { .. }
-        | Event::WorkflowExecutionUpdateAdmitted { .. }
         | Event::WorkflowExecutionOptionsUpdated { .. }
         | Event::WorkflowExecutionCanceled { .. }
         | Event::WorkflowExecutionContinuedAsNew(_)
@@ -575,6 +589,13 @@ fn render_event(event: &Event) -> String {
         | Event::TimerCanceled { timer_id, started_event_id, .. } => {
             format!("({timer_id}, {started_event_id})")
         }
+        Event::WorkflowExecutionUpdateAccepted { protocol_instance_id, .. } => {
+            format!("({protocol_instance_id})")
+        }
+        Event::WorkflowExecutionUpdateCompleted { update_id, accepted_event_id, .. } => {
+            format!("({update_id}, {accepted_event_id})")
+        }
+        Event::WorkflowExecutionUpdateAdmitted { request } => format!("({})", request.update_id),
         Event::WorkflowExecutionSignaled { signal_name, .. } => format!("({signal_name})"),
         Event::WorkflowExecutionStarted(_)
         | Event::WorkflowExecutionCompleted { .. }
