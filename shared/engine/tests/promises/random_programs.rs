@@ -1,6 +1,8 @@
 //! Random programs of all operations, with the process killed after every step: what was on disk is all there is, and
 //! it is enough.
 
+mod updates;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -43,6 +45,8 @@ enum Happening {
     Complete {
         token: Token,
         commands: Vec<Asked>,
+        /// To the updates it came with.
+        says: Vec<u8>,
         sticky: Option<u8>,
         worker: u8,
     },
@@ -61,6 +65,11 @@ enum Happening {
     },
     AnswerQuery {
         token: Token,
+    },
+    Update {
+        workflow: u8,
+        update: u8,
+        how: u8,
     },
     Follow {
         workflow: u8,
@@ -125,9 +134,23 @@ fn happening() -> impl Strategy<Value = Happening> {
         4 => (0..2_u8, 0..6_u8).prop_map(|(workflow, request)| Happening::Signal { workflow, request }),
         6 => (0..3_u8, 0..2_u8).prop_map(|(queue, worker)| Happening::PollWorkflow { queue, worker }),
         3 => (0..2_u8).prop_map(|worker| Happening::PollActivity { worker }),
-        6 => (token(), prop::collection::vec(asked(), 0..4), prop::option::of(1..3_u8), 0..2_u8).prop_map(
-            |(token, commands, sticky, worker)| Happening::Complete { token, commands, sticky, worker }
-        ),
+        6 => (
+            token(),
+            prop::collection::vec(asked(), 0..4),
+            prop::collection::vec(0..6_u8, 3),
+            prop::option::of(1..3_u8),
+            0..2_u8,
+        )
+            .prop_map(|(token, commands, says, sticky, worker)| Happening::Complete {
+                token,
+                // Without commands a speculative task can come to nothing.
+                commands: if says.contains(&5) { Vec::new() } else { commands },
+                says,
+                sticky,
+                worker,
+            }),
+        4 => (0..2_u8, 0..4_u8, 0..4_u8)
+            .prop_map(|(workflow, update, how)| Happening::Update { workflow, update, how }),
         1 => token().prop_map(|token| Happening::FailTask { token }),
         2 => token().prop_map(|token| Happening::ActivityDone { token }),
         2 => (token(), any::<bool>())
@@ -152,6 +175,7 @@ struct Random {
     queries: Vec<QueryToken>,
     /// Asked along with workflow tasks, by their ids.
     queries_with_task: Vec<String>,
+    updates: updates::Known,
     polls: Vec<Ticket>,
     /// A snapshot taken on the way, and how many records it has in it.
     snapshot: (Vec<u8>, usize),
@@ -169,6 +193,7 @@ impl Random {
             activities: Vec::new(),
             queries: Vec::new(),
             queries_with_task: Vec::new(),
+            updates: updates::Known::default(),
             polls: Vec::new(),
             snapshot,
             extras: BTreeSet::new(),
@@ -184,7 +209,13 @@ impl Random {
                     | Request::PollActivityTaskQueue { .. }
                     | Request::QueryWorkflow(_)
                     | Request::WaitForHistory(_)
+                    | Request::UpdateWorkflowExecution(_)
+                    | Request::UpdateWithStartWorkflowExecution { .. }
+                    | Request::PollWorkflowExecutionUpdate { .. }
             );
+            if let Request::RespondWorkflowTaskCompleted(completion) = &request {
+                self.updates.answered(&completion.token, &completion.messages);
+            }
             let (ticket, replies) = self.world.request(request);
             if is_poll {
                 self.polls.push(ticket);
@@ -222,6 +253,7 @@ impl Random {
             | Happening::ActivityFailed { .. }
             | Happening::Query { .. }
             | Happening::AnswerQuery { .. }
+            | Happening::Update { .. }
             | Happening::Follow { .. }
             | Happening::Abandon { .. }
             | Happening::Shutdown { .. } => {}
@@ -237,6 +269,7 @@ impl Random {
                         self.queries.push(token);
                         continue;
                     }
+                    self.extras.extend(self.updates.take(&task));
                     self.queries_with_task.extend(task.queries.into_keys());
                     if matches!(task.history, HistoryPart::Since(_)) {
                         self.extras.insert("task with new events only");
@@ -252,12 +285,10 @@ impl Random {
                     | Reply::Done
                     | Reply::Described(_)
                     | Reply::Listed { .. }
-                    | Reply::WorkflowTaskCompleted { .. }
                     | Reply::Heartbeat { .. }
                     | Reply::ActivityOptions(_)
                     | Reply::Reset { .. }
                     | Reply::QueryRejected { .. }
-                    | Reply::Update { .. }
                     | Reply::Counted { .. }
                     | Reply::Namespace(_)
                     | Reply::Namespaces { .. }
@@ -277,6 +308,12 @@ impl Random {
                     self.extras.insert(how);
                 }
                 Ok(Reply::Query(QueryAnswer::Failed { .. })) => panic!("a failed query is refused"),
+                Ok(reply @ Reply::Update { .. }) => {
+                    self.extras.insert(updates::reached(&reply));
+                }
+                Ok(Reply::WorkflowTaskCompleted { reset_history_event_id, .. }) => {
+                    self.extras.extend(reset_history_event_id.map(|_| "task forgotten"));
+                }
                 Ok(Reply::History(_)) => {
                     self.extras.insert("history followed");
                 }
@@ -371,14 +408,17 @@ impl Random {
                 identity: identity(*worker),
                 worker_instance_key: String::new(),
             },
-            Happening::Complete { token, commands, sticky, worker } => {
+            Happening::Update { workflow, update, how } => updates::request(*workflow, *update, *how),
+            Happening::Complete { token, commands, says, sticky, worker } => {
                 let token = token.of(&self.workflow_tasks)?.clone();
-                let commands = commands.iter().map(command).collect();
+                let mut commands = commands.iter().map(command).collect();
+                let messages = self.updates.said(&token, says, &mut commands);
                 Request::RespondWorkflowTaskCompleted(Box::new(WorkflowTaskCompletion {
                     sticky: sticky.map(|queue| StickyAttributes {
                         task_queue: task_queue(queue),
                         schedule_to_start_timeout: Duration::from_secs(3),
                     }),
+                    messages,
                     query_results: self.query_results(),
                     ..WorkflowTaskCompletion::new(token, commands, identity(*worker))
                 }))
@@ -547,6 +587,15 @@ fn random_programs_reach_every_event_and_every_change_of_state() {
         "query answered with a task",
         "history followed",
         "not ready",
+        "speculative task",
+        "update with a real task",
+        "task forgotten",
+        "update admitted",
+        "update accepted",
+        "update completed",
+        "update failed",
+        "WorkflowExecutionUpdateAccepted",
+        "WorkflowExecutionUpdateCompleted",
     ];
     assert_eq!(reached, BTreeSet::from(expected));
 }
