@@ -77,17 +77,22 @@ impl<Token: Send + 'static> Gateway<Token> {
                     turn.effect(Effect::Replicate);
                 }
                 Record::State(change) => {
-                    self.append_local(turn, LocalRecord::Engine(change), false);
+                    let at_leisure = change.is_at_leisure();
+                    self.append_local(turn, LocalRecord::Engine(change), at_leisure);
                 }
             }
         }
         let mut own = None;
         for effect in effects {
+            let at_leisure = effect.is_at_leisure();
             let tidegate_engine::Effect::Reply { ticket, reply } = effect;
+            let answer = |reply| Effect::Answer { ticket, answer: Answer::Engine(reply) };
             if ticket == NOBODY {
                 own = Some(reply);
+            } else if at_leisure {
+                turn.effect_at_leisure(answer(reply));
             } else {
-                turn.effect(Effect::Answer { ticket, answer: Answer::Engine(reply) });
+                turn.effect(answer(reply));
             }
         }
         own

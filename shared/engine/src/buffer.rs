@@ -53,16 +53,29 @@ impl Buffer {
         })
     }
 
-    /// What waits, in the order it is flushed: ends of activities after everything else, as Temporal has it
-    /// (`EventStore.reorderBuffer`), so that a signal sent before an activity ended is seen first. Without the fired
-    /// events of the timers of `unfired`, given by their started events.
+    /// Whether the end of an activity, given by its scheduled event, waits.
+    pub(crate) fn has_end_of_activity(&self, scheduled_event_id: EventId) -> bool {
+        self.events.iter().any(|event| end_of_activity(event) == Some(scheduled_event_id))
+    }
+
+    /// Whether anything waits besides the fired events of the timers of `unfired`, given by their started events.
+    pub(crate) fn has_news(&self, unfired: &BTreeSet<EventId>) -> bool {
+        self.events.iter().any(|event| !is_taken_back(event, unfired))
+    }
+
+    /// What waits, in the order it is flushed: ends of activities and children after everything else, as Temporal has
+    /// it (`EventStore.reorderBuffer`), so that a signal sent before an activity ended is seen first. Without the fired
+    /// events of the timers of `unfired`.
     pub(crate) fn ordered(&self, unfired: &BTreeSet<EventId>) -> Vec<Event> {
-        let taken_back = |event: &&Event| fired(event).is_some_and(|(_, started)| unfired.contains(&started));
         let (ends, mut others): (Vec<Event>, Vec<Event>) =
-            self.events.iter().filter(|event| !taken_back(event)).cloned().partition(is_end);
+            self.events.iter().filter(|event| !is_taken_back(event, unfired)).cloned().partition(is_end);
         others.extend(ends);
         others
     }
+}
+
+fn is_taken_back(event: &Event, unfired: &BTreeSet<EventId>) -> bool {
+    fired(event).is_some_and(|(_, started)| unfired.contains(&started))
 }
 
 fn fired(event: &Event) -> Option<(&str, EventId)> {
@@ -74,36 +87,64 @@ fn fired(event: &Event) -> Option<(&str, EventId)> {
 }
 
 fn is_end(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::ActivityTaskCompleted { .. }
-            | Event::ActivityTaskFailed { .. }
-            | Event::ActivityTaskTimedOut { .. }
-    )
+    end_of_activity(event).is_some()
+        || matches!(
+            event,
+            Event::ChildWorkflowExecutionCompleted { .. }
+                | Event::ChildWorkflowExecutionFailed { .. }
+                | Event::ChildWorkflowExecutionCanceled { .. }
+                | Event::ChildWorkflowExecutionTimedOut { .. }
+                | Event::ChildWorkflowExecutionTerminated { .. }
+        )
 }
 
-/// For the end of an activity: which one, and where its started event's id belongs.
-fn started_of_end(event: &mut Event) -> Option<(EventId, &mut EventId)> {
-    if let Event::ActivityTaskCompleted { scheduled_event_id, started_event_id, .. }
-    | Event::ActivityTaskFailed { scheduled_event_id, started_event_id, .. }
-    | Event::ActivityTaskTimedOut { scheduled_event_id, started_event_id, .. } = event
+/// For the end of an activity: its scheduled event.
+fn end_of_activity(event: &Event) -> Option<EventId> {
+    if let Event::ActivityTaskCompleted { scheduled_event_id, .. }
+    | Event::ActivityTaskFailed { scheduled_event_id, .. }
+    | Event::ActivityTaskTimedOut { scheduled_event_id, .. }
+    | Event::ActivityTaskCanceled { scheduled_event_id, .. } = event
     {
-        Some((*scheduled_event_id, started_event_id))
+        Some(*scheduled_event_id)
     } else {
         None
     }
 }
 
-/// Writes the ids that references among events have, once the first event's is known.
+/// For the end of an activity or a child: the event that asked for it, and where its started event's id belongs.
+fn started_of_end(event: &mut Event) -> Option<(EventId, &mut EventId)> {
+    if let Event::ActivityTaskCompleted { scheduled_event_id: asked_by, started_event_id, .. }
+    | Event::ActivityTaskFailed { scheduled_event_id: asked_by, started_event_id, .. }
+    | Event::ActivityTaskTimedOut { scheduled_event_id: asked_by, started_event_id, .. }
+    | Event::ActivityTaskCanceled { scheduled_event_id: asked_by, started_event_id, .. }
+    | Event::ChildWorkflowExecutionCompleted { initiated_event_id: asked_by, started_event_id, .. }
+    | Event::ChildWorkflowExecutionFailed { initiated_event_id: asked_by, started_event_id, .. }
+    | Event::ChildWorkflowExecutionCanceled { initiated_event_id: asked_by, started_event_id, .. }
+    | Event::ChildWorkflowExecutionTimedOut { initiated_event_id: asked_by, started_event_id, .. }
+    | Event::ChildWorkflowExecutionTerminated {
+        initiated_event_id: asked_by, started_event_id, ..
+    } = event
+    {
+        Some((*asked_by, started_event_id))
+    } else {
+        None
+    }
+}
+
+/// Writes the ids that references among events have, once the first event's is known. The end of an activity arrives
+/// with its start and is flushed behind it, or has none because no worker had it; a child's start may wait in the
+/// buffer together with its end.
 pub(crate) fn wire(first_event_id: EventId, events: &mut [Event]) {
     let mut started = BTreeMap::new();
     for (id, event) in (first_event_id..).zip(events) {
-        if let Event::ActivityTaskStarted { scheduled_event_id, .. } = event {
-            started.insert(*scheduled_event_id, id);
-        } else if let Some((scheduled_event_id, started_event_id)) = started_of_end(event) {
-            *started_event_id = *started
-                .get(&scheduled_event_id)
-                .expect("the end of an activity arrives with its start, and is flushed behind it");
+        if let Event::ActivityTaskStarted { scheduled_event_id: asked_by, .. }
+        | Event::ChildWorkflowExecutionStarted { initiated_event_id: asked_by, .. } = event
+        {
+            started.insert(*asked_by, id);
+        } else if let Some((asked_by, started_event_id)) = started_of_end(event)
+            && let Some(id) = started.get(&asked_by)
+        {
+            *started_event_id = *id;
         }
     }
 }

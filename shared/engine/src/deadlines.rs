@@ -10,8 +10,10 @@ use tidegate_model::time::Timestamp;
 pub(crate) enum Due {
     /// The timer of this started event fires.
     Timer(EventId),
-    /// The attempt of the activity of this scheduled event has taken too long.
+    /// The activity of this scheduled event, an attempt at it or its wait for a worker has taken too long.
     Activity(EventId),
+    /// An attempt at the activity of this scheduled event has been silent for too long.
+    Silence(EventId),
     /// The worker has had the workflow task for too long.
     WorkflowTask,
     /// No worker fetched the workflow task from its sticky queue.
@@ -23,6 +25,7 @@ impl Due {
         match self {
             Self::Timer(_) => "a timer fires",
             Self::Activity(_) => "an attempt of an activity times out",
+            Self::Silence(_) => "an activity must be heard of",
             Self::WorkflowTask => "a workflow task times out",
             Self::StickyTask => "a sticky workflow task goes to the normal queue",
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tidegate_model::chance::Chance;
 use tidegate_model::codec::DecodeError;
 use tidegate_model::event::{Event, HistoryBatch};
-use tidegate_model::id::{EventId, Namespace, RunId, TaskQueue, WorkflowId};
+use tidegate_model::id::{EventId, Namespace, RunId, WorkflowId};
 use tidegate_model::limits::{GROUP_COMMIT_BYTES_MAX, GROUP_COMMIT_INPUTS_MAX, POLLS_WAITING_MAX};
 use tidegate_model::time::{Stamp, Timestamp};
 
@@ -60,6 +60,17 @@ pub enum Effect {
     },
 }
 
+impl Effect {
+    /// Whether it may be released before the step's records are on disk, where these are all at leisure
+    /// ([`StateChange::is_at_leisure`]): it promises nothing.
+    #[must_use]
+    pub fn is_at_leisure(&self) -> bool {
+        match self {
+            Self::Reply { ticket: _, reply } => matches!(reply, Ok(Reply::Heartbeat { .. })),
+        }
+    }
+}
+
 /// One step: what time it is, what chance brings, and where decisions go.
 #[derive(Debug)]
 pub struct Step<'a> {
@@ -110,6 +121,7 @@ impl Engine {
 
     /// Decides on one input.
     pub fn handle(&mut self, step: &mut Step<'_>, input: Input) {
+        self.wake(step.now);
         let before = step.records.len();
         self.schedules.look_at_clock(step.now, &step.stamp);
         match input {
@@ -136,6 +148,7 @@ impl Engine {
     /// Does what is due: fires timers, ends leases, retries activities, answers polls that waited long enough. What
     /// would make the group commit too large stays due.
     pub fn handle_deadline(&mut self, step: &mut Step<'_>) {
+        self.wake(step.now);
         let before = step.records.len();
         self.schedules.look_at_clock(step.now, &step.stamp);
         while let Some((ticket, kind)) = self.index.queues.next_expired(step.now) {
@@ -146,13 +159,8 @@ impl Engine {
         }
         let mut bytes = 0;
         while let Some(run_id) = self.index.deadlines.next_due_run(step.now) {
-            let size = |engine: &Self| engine.runs.get(&run_id).map_or(0, |run| run.history_bytes);
-            let size_before = size(self);
-            self.run_due(step, run_id);
-            bytes += size(self) - size_before;
-            if bytes >= GROUP_COMMIT_BYTES_MAX as u64
-                || step.records.len() - before >= GROUP_COMMIT_INPUTS_MAX
-            {
+            bytes += self.run_due(step, run_id);
+            if bytes >= GROUP_COMMIT_BYTES_MAX || step.records.len() - before >= GROUP_COMMIT_INPUTS_MAX {
                 break;
             }
         }
@@ -235,8 +243,9 @@ impl Engine {
                 };
                 self.signal(step, signal)
             }
-            Request::PollWorkflowTaskQueue { namespace, task_queue, identity, worker_instance_key: _ } => {
-                return self.poll(step, ticket, QueueKind::WorkflowTasks, namespace, task_queue, identity);
+            Request::PollWorkflowTaskQueue { namespace, task_queue, identity, worker_instance_key } => {
+                let key = QueueKey { kind: QueueKind::WorkflowTasks, namespace, name: task_queue };
+                return self.poll(step, ticket, key, identity, worker_instance_key);
             }
             Request::RespondWorkflowTaskCompleted(completion) => {
                 self.complete_workflow_task(step, *completion)
@@ -244,18 +253,19 @@ impl Engine {
             Request::RespondWorkflowTaskFailed { token, cause, failure, identity } => {
                 self.take_workflow_task_failure(step, &token, cause, failure, identity)
             }
-            Request::PollActivityTaskQueue { namespace, task_queue, identity, worker_instance_key: _ } => {
-                return self.poll(step, ticket, QueueKind::ActivityTasks, namespace, task_queue, identity);
+            Request::PollActivityTaskQueue { namespace, task_queue, identity, worker_instance_key } => {
+                let key = QueueKey { kind: QueueKind::ActivityTasks, namespace, name: task_queue };
+                return self.poll(step, ticket, key, identity, worker_instance_key);
             }
             Request::RespondActivityTaskCompleted { task, result, identity } => {
                 self.take_activity_result(step, &task, result, identity)
             }
-            Request::RespondActivityTaskFailed { task, failure, last_heartbeat_details: _, identity } => {
-                self.take_activity_failure(step, &task, failure, identity)
+            Request::RespondActivityTaskFailed { task, failure, last_heartbeat_details, identity } => {
+                self.take_activity_failure(step, &task, failure, last_heartbeat_details, identity)
             }
             Request::ShutdownWorker { identity } => self.shut_down_worker(step, &identity),
             Request::DescribeWorkflowExecution { namespace, workflow_id, run_id } => {
-                self.describe(&namespace, &workflow_id, run_id)
+                self.describe(step.now, &namespace, &workflow_id, run_id)
             }
             Request::ListWorkflowExecutions(list) => self.list(&list),
             Request::CountWorkflowExecutions { namespace, query } => self.count(&namespace, &query),
@@ -295,16 +305,24 @@ impl Engine {
                 return self.poll_update(step, ticket, execution, update_id, wait).transpose();
             }
             Request::WaitForHistory(wanted) => return self.wait_for_history(step, ticket, &wanted),
-            Request::RespondActivityTaskCanceled { .. } => {
-                Err(Refusal::Unimplemented("cancellation of an activity"))
+            Request::RespondActivityTaskCanceled { task, details, identity } => {
+                self.take_activity_cancellation(step, &task, details, identity)
             }
-            Request::RecordActivityTaskHeartbeat { .. } => Err(Refusal::Unimplemented("heartbeat")),
-            Request::PauseActivity(_)
-            | Request::UnpauseActivity(_)
-            | Request::ResetActivity(_)
-            | Request::UpdateActivityOptions(_) => Err(Refusal::Unimplemented("pause of an activity")),
-            Request::ShutdownWorkerInstance { .. } => Err(Refusal::Unimplemented("shutdown of one worker")),
-            Request::DescribeTaskQueue { .. } => Err(Refusal::Unimplemented("describe of a task queue")),
+            Request::RecordActivityTaskHeartbeat { task, details, identity } => {
+                self.take_heartbeat(step, &task, details, identity)
+            }
+            Request::PauseActivity(pause) => self.pause_activity(step, pause),
+            Request::UnpauseActivity(unpause) => self.unpause_activity(step, &unpause),
+            Request::ResetActivity(reset) => self.reset_activity(step, &reset),
+            Request::UpdateActivityOptions(update) => self.update_activity_options(step, *update),
+            Request::ShutdownWorkerInstance { namespace, sticky_task_queue, worker_instance_key } => {
+                self.shut_down_worker_instance(step, namespace, sticky_task_queue, &worker_instance_key)
+            }
+            Request::DescribeTaskQueue { namespace, task_queue, kind } => {
+                let key = QueueKey { kind: kind.into(), namespace, name: task_queue };
+                let description = self.index.queues.describe(step.now, &key);
+                Ok(Reply::TaskQueueDescribed(Box::new(description)))
+            }
             Request::CreateSchedule(create) => self.create_schedule(step, *create),
             Request::DescribeSchedule { namespace, schedule_id } => {
                 self.describe_schedule(step, namespace, schedule_id)
@@ -327,20 +345,27 @@ impl Engine {
         &mut self,
         step: &Step<'_>,
         ticket: Ticket,
-        kind: QueueKind,
-        namespace: Namespace,
-        name: TaskQueue,
+        key: QueueKey,
         identity: String,
+        worker_instance_key: String,
     ) -> Option<Result<Reply, Refusal>> {
-        if let Err(wrong) = bounds::id("identity", &identity) {
+        let ids = bounds::id("identity", &identity)
+            .and_then(|()| bounds::id("worker instance key", &worker_instance_key));
+        if let Err(wrong) = ids {
             return Some(Err(wrong.into()));
         }
         if self.index.queues.polls_waiting() >= POLLS_WAITING_MAX {
             let message = format!("{POLLS_WAITING_MAX} polls are waiting");
             return Some(Err(Refusal::ResourceExhausted { limit: "POLLS_WAITING_MAX", message }));
         }
-        self.index.queues.poll(step.now, QueueKey { kind, namespace, name }, ticket, identity);
+        self.index.queues.poll(step.now, key, ticket, identity, worker_instance_key);
         None
+    }
+
+    /// The first decision of the process: activities may have been heard of shortly before it began.
+    fn wake(&mut self, now: Timestamp) {
+        let Self { runs, index, .. } = self;
+        index.wake(now, || runs.values().flat_map(|run| run.activities.silences(&run.head)));
     }
 
     /// Whoever asked has gone.

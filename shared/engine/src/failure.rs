@@ -6,9 +6,24 @@ use tidegate_model::payload::{Failure, FailureInfo};
 
 use crate::settings::Settings;
 
-/// The failure, unless it is too large for an event: then what is left of it when it is cut.
+/// The failure, unless it is too large for an event: then one of the server's own, which is not tried again, with what
+/// is left of it when it is cut as the cause.
 pub(crate) fn bounded(failure: Failure, settings: &Settings) -> Failure {
-    if codec::to_cbor(&failure).len() <= settings.payload_bytes_max { failure } else { cut(&failure) }
+    within(failure, settings.payload_bytes_max, true)
+}
+
+/// The failure as the state keeps it beside an attempt, where it may be tried again.
+pub(crate) fn kept(failure: Failure) -> Failure {
+    within(failure, FAILURE_BYTES_MAX, false)
+}
+
+fn within(failure: Failure, bytes_max: usize, non_retryable: bool) -> Failure {
+    if codec::to_cbor(&failure).len() <= bytes_max {
+        return failure;
+    }
+    // Temporal's words (`common.FailureReasonFailureExceedsLimit`).
+    let whole = Failure::application("Failure exceeds size limit.", "", non_retryable);
+    Failure { info: FailureInfo::Server { non_retryable }, cause: Some(Box::new(cut(&failure))), ..whole }
 }
 
 /// The failure in about `FAILURE_BYTES_MAX`: what decides about a retry stays, then as much text as fits; without

@@ -20,6 +20,11 @@ use crate::settings::Settings;
 pub(crate) struct Plan {
     /// One for each command, in order; those of messages where a command names them, or behind all.
     pub(crate) events: Vec<Event>,
+    /// What the commands bring about at once, as if it came from outside: behind whatever waits. Nothing where the run
+    /// closes.
+    pub(crate) arrived: Vec<Event>,
+    /// Whether the last of them closes the run.
+    pub(crate) closes: bool,
     /// Started events of the timers whose fired events wait in the buffer and are taken back.
     pub(crate) unfired: BTreeSet<EventId>,
     /// Updates that were not let in, and why.
@@ -32,11 +37,18 @@ pub(crate) struct BadCommand {
     pub(crate) cause: WorkflowTaskFailedCause,
     /// For the worker. `UnhandledCommand` must be just that word, SDKs compare it.
     pub(crate) message: String,
+    /// The run is terminated with it: what is too large now is too large at every attempt.
+    pub(crate) terminates: bool,
 }
 
 impl BadCommand {
     pub(crate) fn new(cause: WorkflowTaskFailedCause, reason: impl std::fmt::Display) -> Self {
-        Self { cause, message: format!("{cause:?}: {reason}") }
+        Self { cause, message: format!("{cause:?}: {reason}"), terminates: false }
+    }
+
+    /// A command whose payloads are too large. As with Temporal, the run ends.
+    pub(crate) fn too_large(cause: WorkflowTaskFailedCause, reason: impl std::fmt::Display) -> Self {
+        Self { terminates: true, ..Self::new(cause, reason) }
     }
 }
 
@@ -69,6 +81,9 @@ pub(crate) struct Draft<'a> {
     /// Updates the messages so far have touched: let in by this event, asked by this identity; or over.
     pub(crate) updates: BTreeMap<String, Option<(EventId, String)>>,
     pub(crate) rejected: Vec<(String, Failure)>,
+    /// Scheduled events of the activities the commands so far ask to be cancelled.
+    pub(crate) asked_to_cancel: BTreeSet<EventId>,
+    pub(crate) arrived: Vec<Event>,
     events: Vec<Event>,
     bytes: usize,
 }
@@ -77,6 +92,12 @@ impl Draft<'_> {
     /// The id the event of the command at hand will have.
     pub(crate) fn next_event_id(&self) -> EventId {
         self.completed_event_id + 1 + self.events.len() as u64
+    }
+
+    /// The event of an earlier command of the task.
+    pub(crate) fn event(&self, id: EventId) -> Option<&Event> {
+        let at = id.checked_sub(self.completed_event_id + 1)?;
+        self.events.get(usize::try_from(at).ok()?)
     }
 
     pub(crate) fn push(&mut self, cause: WorkflowTaskFailedCause, event: Event) -> Result<(), BadCommand> {
@@ -117,6 +138,8 @@ impl Plan {
             asked: talk.asked,
             updates: BTreeMap::new(),
             rejected: Vec::new(),
+            asked_to_cancel: BTreeSet::new(),
+            arrived: Vec::new(),
             events: Vec::with_capacity(commands.len()),
             bytes: 0,
         };
@@ -131,6 +154,9 @@ impl Plan {
             closes |= closing;
             let event = match command {
                 Command::ScheduleActivityTask(activity) => draft.schedule_activity(activity)?,
+                Command::RequestCancelActivityTask { scheduled_event_id } => {
+                    draft.request_cancel_activity(scheduled_event_id)?
+                }
                 Command::StartTimer { timer_id, start_to_fire_timeout, user_metadata } => {
                     draft.start_timer(timer_id, start_to_fire_timeout, user_metadata)?
                 }
@@ -147,8 +173,7 @@ impl Plan {
                     draft.take_message(&message_id)?;
                     continue;
                 }
-                Command::RequestCancelActivityTask { .. }
-                | Command::CancelWorkflowExecution { .. }
+                Command::CancelWorkflowExecution { .. }
                 | Command::RequestCancelExternalWorkflowExecution { .. }
                 | Command::RecordMarker { .. }
                 | Command::ContinueAsNewWorkflowExecution(_)
@@ -161,11 +186,16 @@ impl Plan {
         }
         draft.take_other_messages(closes)?;
         // The workflow has not seen what waits, and might have decided otherwise.
-        if closes && !run.buffer.ordered(&draft.unfired).is_empty() {
+        if closes && run.buffer.has_news(&draft.unfired) {
             let message = String::from("UnhandledCommand");
-            return Err(BadCommand { cause: WorkflowTaskFailedCause::UnhandledCommand, message });
+            return Err(BadCommand {
+                cause: WorkflowTaskFailedCause::UnhandledCommand,
+                message,
+                terminates: false,
+            });
         }
-        Ok(Self { events: draft.events, unfired: draft.unfired, rejected: draft.rejected })
+        let arrived = if closes { Vec::new() } else { draft.arrived };
+        Ok(Self { events: draft.events, arrived, closes, unfired: draft.unfired, rejected: draft.rejected })
     }
 }
 

@@ -1,16 +1,22 @@
 //! Task queues: what waits for a worker, and which polls wait for a task.
 //!
-//! The waiting tasks are derived from the runs; polls belong to the process and are gone with it. A task whose time
-//! has not come (an activity in its back-off) stands in its queue already, and is handed out from then on.
+//! The waiting tasks are derived from the runs; polls belong to the process and are gone with it, and so is what a
+//! person sees of who polled and how fast tasks come and go. A task whose time has not come (an activity in its
+//! back-off) stands in its queue already, and is handed out from then on.
+
+mod traffic;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use tidegate_model::event::Priority;
 use tidegate_model::id::{EventId, Namespace, RunId, TaskQueue};
 use tidegate_model::limits::{POLL_SECONDS_MAX, STICKY_UNPOLLED_SECONDS_MAX};
 use tidegate_model::time::Timestamp;
 
-use crate::request::Ticket;
+use crate::request::{TaskQueueDescription, TaskQueueKind, Ticket};
+
+use traffic::{Pollers, Rate};
 
 /// Which tasks a queue has. Queues of one name and different kinds have nothing to do with each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,6 +27,15 @@ pub(crate) enum QueueKind {
     ActivityTasks,
 }
 
+impl From<TaskQueueKind> for QueueKind {
+    fn from(kind: TaskQueueKind) -> Self {
+        match kind {
+            TaskQueueKind::Workflow => Self::WorkflowTasks,
+            TaskQueueKind::Activity => Self::ActivityTasks,
+        }
+    }
+}
+
 /// A queue.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct QueueKey {
@@ -29,9 +44,31 @@ pub(crate) struct QueueKey {
     pub(crate) name: TaskQueue,
 }
 
-/// A task that waits for a worker. The order is the one they are handed out in: by age, whichever run they are of.
+/// Which tasks of a queue go first: 0 before all others. Temporal counts from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Level(u8);
+
+/// Priorities there are: Temporal's default.
+const LEVELS: usize = 5;
+
+impl Level {
+    /// Of what has none: Temporal's 3.
+    pub(crate) const DEFAULT: Self = Self(2);
+}
+
+/// The level of a task: its own priority, or else its run's. A key beyond the last is the last.
+pub(crate) fn level(own: Option<&Priority>, run: Option<&Priority>) -> Level {
+    let key = [own, run].into_iter().flatten().map(|priority| priority.priority_key).find(|key| *key != 0);
+    key.map_or(Level::DEFAULT, |key| {
+        let last = u8::try_from(LEVELS - 1).expect("a handful of levels");
+        Level(u8::try_from(key - 1).unwrap_or(last).min(last))
+    })
+}
+
+/// A task that waits for a worker. Within a level they are handed out by age, whichever run they are of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ready {
+    pub(crate) priority: Level,
     /// Not handed out before.
     pub(crate) at: Timestamp,
     /// The run.
@@ -57,6 +94,8 @@ pub(crate) enum What {
 pub(crate) struct Poll {
     pub(crate) ticket: Ticket,
     pub(crate) identity: String,
+    /// Which worker of its process; empty for none.
+    pub(crate) worker_instance_key: String,
     expires: Timestamp,
 }
 
@@ -74,25 +113,48 @@ pub(crate) struct Queues {
 
 #[derive(Debug, Default)]
 struct Queue {
-    ready: BTreeSet<Ready>,
+    ready: [BTreeSet<Ready>; LEVELS],
     polls: VecDeque<Poll>,
     /// When a poll was last seen to come or to wait.
     seen: Option<Timestamp>,
+    pollers: Pollers,
+    dispatched: Rate,
 }
 
 impl Queue {
     fn matches_at(&self) -> Option<Timestamp> {
-        self.ready.first().filter(|_| !self.polls.is_empty()).map(|ready| ready.at)
+        if self.polls.is_empty() {
+            return None;
+        }
+        self.firsts().map(|ready| ready.at).min()
+    }
+
+    /// The oldest task of each level.
+    fn firsts(&self) -> impl Iterator<Item = &Ready> {
+        self.ready.iter().filter_map(BTreeSet::first)
+    }
+
+    /// The task to be handed out.
+    fn first(&self, now: Timestamp) -> Option<Ready> {
+        self.firsts().find(|ready| ready.at <= now).copied()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.polls.is_empty() && self.ready.iter().all(BTreeSet::is_empty)
     }
 
     /// Whether there is anything to remember about it at `now`.
     fn is_live(&self, now: Timestamp) -> bool {
-        !self.ready.is_empty() || !self.polls.is_empty() || self.was_polled(now)
+        !self.is_empty() || self.was_polled(now) || self.pollers.is_any(now)
     }
 
     fn was_polled(&self, now: Timestamp) -> bool {
         let window = Duration::from_secs(STICKY_UNPOLLED_SECONDS_MAX);
         !self.polls.is_empty() || self.seen.is_some_and(|seen| now.saturating_since(seen) < window)
+    }
+
+    fn level_mut(&mut self, ready: &Ready) -> &mut BTreeSet<Ready> {
+        &mut self.ready[usize::from(ready.priority.0)]
     }
 }
 
@@ -100,7 +162,7 @@ impl Queues {
     /// A task waits.
     pub(crate) fn put(&mut self, key: QueueKey, ready: Ready) {
         self.change(key, |queue| {
-            let fresh = queue.ready.insert(ready);
+            let fresh = queue.level_mut(&ready).insert(ready);
             debug_assert!(fresh, "a task is put once");
         });
     }
@@ -108,13 +170,20 @@ impl Queues {
     /// A task waits no longer.
     pub(crate) fn take(&mut self, key: QueueKey, ready: Ready) {
         self.change(key, |queue| {
-            let found = queue.ready.remove(&ready);
+            let found = queue.level_mut(&ready).remove(&ready);
             debug_assert!(found, "a task that is taken was put");
         });
     }
 
     /// A poll comes, and waits.
-    pub(crate) fn poll(&mut self, now: Timestamp, key: QueueKey, ticket: Ticket, identity: String) {
+    pub(crate) fn poll(
+        &mut self,
+        now: Timestamp,
+        key: QueueKey,
+        ticket: Ticket,
+        identity: String,
+        worker_instance_key: String,
+    ) {
         drop(self.abandon(now, ticket));
         if !self.queues.contains_key(&key) {
             // Sticky queues come and go with worker processes. Those of processes long gone are forgotten when a new
@@ -126,7 +195,8 @@ impl Queues {
         self.expiries.insert((expires, ticket));
         self.change(key, |queue| {
             queue.seen = Some(now);
-            queue.polls.push_back(Poll { ticket, identity, expires });
+            queue.pollers.seen(now, &identity);
+            queue.polls.push_back(Poll { ticket, identity, worker_instance_key, expires });
         });
     }
 
@@ -146,14 +216,18 @@ impl Queues {
         self.abandon(now, ticket).map(|key| (ticket, key.kind))
     }
 
-    /// All polls of a worker stop waiting.
-    pub(crate) fn abandon_all_of(&mut self, now: Timestamp, identity: &str) -> Vec<(Ticket, QueueKind)> {
+    /// All polls that are meant stop waiting.
+    pub(crate) fn abandon_all(
+        &mut self,
+        now: Timestamp,
+        is_meant: impl Fn(&QueueKey, &Poll) -> bool,
+    ) -> Vec<(Ticket, QueueKind)> {
         let theirs: Vec<(Ticket, QueueKind)> = self
             .queues
             .iter()
-            .flat_map(|(key, queue)| queue.polls.iter().map(move |poll| (key.kind, poll)))
-            .filter(|(_, poll)| poll.identity == identity)
-            .map(|(kind, poll)| (poll.ticket, kind))
+            .flat_map(|(key, queue)| queue.polls.iter().map(move |poll| (key, poll)))
+            .filter(|(key, poll)| is_meant(key, poll))
+            .map(|(key, poll)| (poll.ticket, key.kind))
             .collect();
         for (ticket, _) in &theirs {
             self.abandon(now, *ticket).expect("the poll was found at its queue a moment ago");
@@ -161,11 +235,20 @@ impl Queues {
         theirs
     }
 
+    /// Nobody will poll the queue again: it counts as not polled from now on. Gives the runs whose tasks wait there.
+    pub(crate) fn desert(&mut self, key: &QueueKey) -> Vec<RunId> {
+        let Some(queue) = self.queues.get_mut(key) else { return Vec::new() };
+        queue.seen = None;
+        queue.ready.iter().flatten().map(|ready| ready.run_id).collect()
+    }
+
     /// The next task that can be handed out, and the poll it goes to. The poll is gone from its queue; the task leaves
     /// when whoever hands it out has recorded so.
     pub(crate) fn next_match(&mut self, now: Timestamp) -> Option<(Ready, Poll)> {
         let (_, key) = self.matches.first().filter(|(at, _)| *at <= now)?.clone();
-        let ready = *self.queues.get(&key)?.ready.first()?;
+        let queue = self.queues.get_mut(&key)?;
+        let ready = queue.first(now)?;
+        queue.dispatched.count(now, ready.at);
         let poll = self.leave(now, &key, VecDeque::pop_front)?;
         Some((ready, poll))
     }
@@ -178,6 +261,25 @@ impl Queues {
     /// Polls waiting, over all queues.
     pub(crate) fn polls_waiting(&self) -> usize {
         self.tickets.len()
+    }
+
+    /// What waits on a queue, and who polls it.
+    pub(crate) fn describe(&self, now: Timestamp, key: &QueueKey) -> TaskQueueDescription {
+        let none = Queue::default();
+        let queue = self.queues.get(key).unwrap_or(&none);
+        let waiting = |from: Timestamp| {
+            queue.ready.iter().flatten().filter(move |ready| from <= ready.at && ready.at <= now)
+        };
+        let oldest = queue.firsts().map(|ready| ready.at).filter(|at| *at <= now).min();
+        let (added, dispatched) = queue.dispatched.in_window(now);
+        let added = added + waiting(traffic::window_begins(now)).count() as u64;
+        TaskQueueDescription {
+            pollers: queue.pollers.describe(now, queue.polls.iter().map(|poll| poll.identity.as_str())),
+            backlog_count: queue.ready.iter().flatten().filter(|ready| ready.at <= now).count() as u64,
+            backlog_age: oldest.map(|at| now.saturating_since(at)).unwrap_or_default(),
+            tasks_add_rate: traffic::per_second(added),
+            tasks_dispatch_rate: traffic::per_second(dispatched),
+        }
     }
 
     /// When something is to be done here, and what.
@@ -210,7 +312,7 @@ impl Queues {
         let before = queue.matches_at();
         change(queue);
         let after = queue.matches_at();
-        if queue.ready.is_empty() && queue.polls.is_empty() && queue.seen.is_none() {
+        if queue.is_empty() && queue.seen.is_none() {
             self.queues.remove(&key);
         }
         if before != after {

@@ -7,10 +7,10 @@ mod schedule;
 use serde::{Deserialize, Serialize};
 use tidegate_model::event::{Event, HistoryBatch};
 use tidegate_model::id::{EventId, Namespace, RunId};
-use tidegate_model::payload::Failure;
+use tidegate_model::payload::{Failure, Payloads};
 use tidegate_model::time::Timestamp;
 
-use crate::request::{IndexedValueType, NamespaceInfo, StickyAttributes};
+use crate::request::{ActivityOptions, ActivityPause, IndexedValueType, NamespaceInfo, StickyAttributes};
 
 pub use schedule::{BackfillProgress, ScheduleChange, ScheduleChangeKind, StartedAction, WaitingAction};
 
@@ -95,10 +95,78 @@ pub enum StateChange {
         run_id: RunId,
         /// Which activity.
         scheduled_event_id: EventId,
+        /// When it ended.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        time: Option<Timestamp>,
         /// When the next attempt may be taken.
         due: Timestamp,
         /// How the attempt ended, cut to `FAILURE_BYTES_MAX`.
         failure: Failure,
+    },
+    /// An attempt of an activity reported progress.
+    ActivityHeartbeat {
+        /// The run.
+        run_id: RunId,
+        /// Which activity.
+        scheduled_event_id: EventId,
+        /// When.
+        time: Timestamp,
+        /// What it reported, for the next attempt.
+        #[serde(default, skip_serializing_if = "Payloads::is_empty")]
+        details: Payloads,
+    },
+    /// An activity waits until somebody lets it go on.
+    ActivityPaused {
+        /// The run.
+        run_id: RunId,
+        /// Which activity.
+        scheduled_event_id: EventId,
+        /// Who did it, when and why.
+        pause: ActivityPause,
+    },
+    /// A paused activity goes on.
+    ActivityUnpaused {
+        /// The run.
+        run_id: RunId,
+        /// Which activity.
+        scheduled_event_id: EventId,
+        /// When the attempt that waits may be taken.
+        due: Timestamp,
+        /// Attempts count from 1 again.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        reset_attempts: bool,
+        /// What was reported is forgotten.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        reset_heartbeat: bool,
+    },
+    /// Attempts at an activity count from 1 again.
+    ActivityReset {
+        /// The run.
+        run_id: RunId,
+        /// Which activity.
+        scheduled_event_id: EventId,
+        /// When the attempt that waits may be taken.
+        due: Timestamp,
+        /// What was reported is forgotten.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        reset_heartbeat: bool,
+        /// It stays paused, if it is.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        keep_paused: bool,
+        /// It is tried as the workflow asked for again.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        restore_options: bool,
+    },
+    /// An activity is tried in another way.
+    ActivityOptionsUpdated {
+        /// The run.
+        run_id: RunId,
+        /// Which activity.
+        scheduled_event_id: EventId,
+        /// When the attempt that waits may be taken.
+        due: Timestamp,
+        /// How.
+        options: Box<ActivityOptions>,
     },
     /// Closed runs are remembered no more: their time is over, there are too many, or somebody wants it so.
     RunsForgotten {
@@ -150,8 +218,39 @@ impl StateChange {
             | Self::StickyReleased { run_id }
             | Self::UpdateRejected { run_id, .. }
             | Self::ActivityStarted { run_id, .. }
-            | Self::ActivityRetried { run_id, .. } => Some(*run_id),
+            | Self::ActivityRetried { run_id, .. }
+            | Self::ActivityHeartbeat { run_id, .. }
+            | Self::ActivityPaused { run_id, .. }
+            | Self::ActivityUnpaused { run_id, .. }
+            | Self::ActivityReset { run_id, .. }
+            | Self::ActivityOptionsUpdated { run_id, .. } => Some(*run_id),
             Self::RunsForgotten { .. } | Self::Namespace(_) | Self::Schedule(_) => None,
+        }
+    }
+
+    /// Whether the host may append it at leisure, and release the reply before it is on disk: recovery does without.
+    ///
+    /// A heartbeat that is lost costs what it reported, which an activity that may run again has to bear anyhow. It
+    /// does not cost the attempt: silence is counted anew from the start of a process.
+    #[must_use]
+    pub fn is_at_leisure(&self) -> bool {
+        match self {
+            Self::ActivityHeartbeat { .. } => true,
+            Self::TransientTaskStarted { .. }
+            | Self::TransientTaskEnded { .. }
+            | Self::Buffered { .. }
+            | Self::StickyBound { .. }
+            | Self::StickyReleased { .. }
+            | Self::ActivityStarted { .. }
+            | Self::ActivityRetried { .. }
+            | Self::ActivityPaused { .. }
+            | Self::ActivityUnpaused { .. }
+            | Self::ActivityReset { .. }
+            | Self::ActivityOptionsUpdated { .. }
+            | Self::UpdateRejected { .. }
+            | Self::RunsForgotten { .. }
+            | Self::Namespace(_)
+            | Self::Schedule(_) => false,
         }
     }
 }

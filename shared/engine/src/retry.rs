@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use tidegate_model::limits::DURATION_SECONDS_MAX;
 use tidegate_model::payload::{Failure, FailureInfo, RetryPolicy, RetryState, TimeoutType};
+use tidegate_model::time::Timestamp;
 
 /// Intervals to the maximum, where none is given (`common/retrypolicy/retry_policy.go`).
 const MAXIMUM_INTERVAL_TIMES: u32 = 100;
+/// What a non-retryable type begins with that is a time-out (`common/retrypolicy`, `TimeoutFailureTypePrefix`).
+const TIMEOUT_PREFIX: &str = "TemporalTimeout:";
 const DURATION_MAX: Duration = Duration::from_secs(DURATION_SECONDS_MAX);
 
 /// Whether an attempt that failed is followed by another.
@@ -18,10 +21,28 @@ pub(crate) enum Verdict {
     Over(RetryState),
 }
 
+impl Verdict {
+    /// The same where all attempts must be over by then: a wait that goes beyond is not begun.
+    pub(crate) fn before(self, now: Timestamp, expires: Option<Timestamp>) -> Self {
+        match self {
+            Self::Again(wait) if expires.is_some_and(|expires| now + wait > expires) => {
+                Self::Over(RetryState::Timeout)
+            }
+            Self::Again(_) | Self::Over(_) => self,
+        }
+    }
+}
+
 /// The policy as it is recorded: what was left out (zero) is filled in. Without any policy the default one holds.
 pub(crate) fn completed(policy: Option<RetryPolicy>) -> Result<RetryPolicy, String> {
     let defaults = RetryPolicy::default();
     let Some(mut policy) = policy else { return Ok(defaults) };
+    if let Some(wrong) = policy.non_retryable_error_types.iter().find(|kind| names_no_timeout(kind)) {
+        return Err(format!(
+            "the retry policy names the error type {wrong}; the time-outs are StartToClose, ScheduleToStart, \
+             ScheduleToClose and Heartbeat"
+        ));
+    }
     if policy.initial_interval.is_zero() {
         policy.initial_interval = defaults.initial_interval;
     }
@@ -56,14 +77,16 @@ pub(crate) fn verdict(policy: &RetryPolicy, attempt: u32, failure: &Failure) -> 
     if policy.maximum_attempts != 0 && attempt >= policy.maximum_attempts {
         return Verdict::Over(RetryState::MaximumAttemptsReached);
     }
-    if let FailureInfo::Application { next_retry_delay: Some(delay), .. } = &failure.info {
+    if let FailureInfo::Application { next_retry_delay: Some(delay), .. } = &failure.info
+        && !delay.is_zero()
+    {
         return Verdict::Again((*delay).min(DURATION_MAX));
     }
     Verdict::Again(backoff(policy, attempt))
 }
 
 /// The wait after attempt `attempt`: the first interval times the coefficient for each attempt before it.
-fn backoff(policy: &RetryPolicy, attempt: u32) -> Duration {
+pub(crate) fn backoff(policy: &RetryPolicy, attempt: u32) -> Duration {
     let longest = policy.maximum_interval.as_secs_f64();
     let mut wait = policy.initial_interval.as_secs_f64();
     for _ in 1..attempt {
@@ -75,14 +98,16 @@ fn backoff(policy: &RetryPolicy, attempt: u32) -> Duration {
     Duration::try_from_secs_f64(wait).unwrap_or(policy.maximum_interval).min(policy.maximum_interval)
 }
 
-fn is_retryable(policy: &RetryPolicy, failure: &Failure) -> bool {
+/// Whether the failure is of a kind that is tried again at all.
+pub(crate) fn is_retryable(policy: &RetryPolicy, failure: &Failure) -> bool {
     let is_listed = |kind: &str| policy.non_retryable_error_types.iter().any(|listed| listed == kind);
     match &failure.info {
         FailureInfo::Application { kind, non_retryable, .. } => !non_retryable && !is_listed(kind),
         FailureInfo::Server { non_retryable } => !non_retryable,
         FailureInfo::Timeout { timeout_type, .. } => match timeout_type {
-            TimeoutType::StartToClose => !is_listed("TemporalTimeout:StartToClose"),
-            TimeoutType::Heartbeat => !is_listed("TemporalTimeout:Heartbeat"),
+            TimeoutType::StartToClose | TimeoutType::Heartbeat => {
+                !is_listed(&format!("{TIMEOUT_PREFIX}{timeout_type:?}"))
+            }
             TimeoutType::ScheduleToStart | TimeoutType::ScheduleToClose => false,
         },
         FailureInfo::Canceled { .. } | FailureInfo::Terminated => false,
@@ -90,6 +115,18 @@ fn is_retryable(policy: &RetryPolicy, failure: &Failure) -> bool {
         | FailureInfo::ChildWorkflow { .. }
         | FailureInfo::ResetWorkflow { .. } => true,
     }
+}
+
+/// Whether a type looks like a time-out and is none.
+fn names_no_timeout(kind: &str) -> bool {
+    const ALL: [TimeoutType; 4] = [
+        TimeoutType::StartToClose,
+        TimeoutType::ScheduleToStart,
+        TimeoutType::ScheduleToClose,
+        TimeoutType::Heartbeat,
+    ];
+    kind.strip_prefix(TIMEOUT_PREFIX)
+        .is_some_and(|name| !ALL.iter().any(|timeout_type| format!("{timeout_type:?}") == name))
 }
 
 #[cfg(test)]
@@ -117,6 +154,20 @@ mod tests {
         assert!(refused(policy(1, 0.5, 10)).contains("must be at least 1"));
         assert!(refused(policy(1, f64::NAN, 10)).contains("NaN"));
         assert!(refused(policy(10, 2.0, 5)).contains("shorter than its first"));
+        let mistyped = RetryPolicy {
+            non_retryable_error_types: vec![String::from("TemporalTimeout:StartToclose")],
+            ..RetryPolicy::default()
+        };
+        assert!(refused(mistyped).contains("TemporalTimeout:StartToclose"));
+    }
+
+    #[test]
+    fn a_wait_beyond_the_end_of_all_attempts_is_not_begun() {
+        let (now, expires) = (Timestamp::EPOCH, Some(Timestamp::EPOCH + Duration::from_secs(5)));
+        let again = |seconds| Verdict::Again(Duration::from_secs(seconds));
+        assert_eq!(again(5).before(now, expires), again(5));
+        assert_eq!(again(6).before(now, expires), Verdict::Over(RetryState::Timeout));
+        assert_eq!(again(6).before(now, None), again(6));
     }
 
     #[test]

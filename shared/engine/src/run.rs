@@ -4,11 +4,11 @@
 
 use serde::{Deserialize, Serialize};
 use tidegate_model::codec;
-use tidegate_model::event::{Event, HistoryBatch, WorkflowExecutionStarted};
+use tidegate_model::event::{Event, HistoryBatch, Priority, WorkflowExecutionStarted};
 use tidegate_model::id::{EventId, Namespace, RunId, TaskQueue, WorkflowId};
 use tidegate_model::time::Timestamp;
 
-use crate::activity::Activities;
+use crate::activity::{Activities, Wanted as ActivityWanted};
 use crate::buffer::Buffer;
 use crate::index::{Entry, Index};
 use crate::record::StateChange;
@@ -56,6 +56,9 @@ pub(crate) struct Head {
     pub(crate) task_queue: TaskQueue,
     pub(crate) start_time: Timestamp,
     pub(crate) start_request_id: String,
+    /// Which of its tasks go first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) priority: Option<Priority>,
 }
 
 impl Run {
@@ -70,6 +73,7 @@ impl Run {
                 task_queue: started.task_queue.clone(),
                 start_time: batch.event_time,
                 start_request_id: started.request_id.clone(),
+                priority: started.priority.clone(),
             },
             status: RunStatus::Running,
             next_event_id: 1,
@@ -108,8 +112,7 @@ impl Run {
                 Event::WorkflowExecutionContinuedAsNew(_) => self.status = RunStatus::ContinuedAsNew,
                 // They say what was said; nothing of the run changes.
                 Event::MarkerRecorded { .. } => {}
-                Event::ActivityTaskCancelRequested { .. }
-                | Event::RequestCancelExternalWorkflowExecutionInitiated { .. }
+                Event::RequestCancelExternalWorkflowExecutionInitiated { .. }
                 | Event::SignalExternalWorkflowExecutionInitiated { .. }
                 | Event::StartChildWorkflowExecutionInitiated(_) => {}
                 Event::WorkflowExecutionUpdateAccepted {
@@ -149,13 +152,23 @@ impl Run {
                     self.workflow_task_started(lease, index);
                 }
                 Event::WorkflowTaskCompleted { started_event_id, .. } => {
-                    self.workflow_task_completed(*started_event_id, index);
+                    let beats = matches!(batch.event(id + 1), Some(Event::WorkflowTaskScheduled { .. }));
+                    self.workflow_task_completed(*started_event_id, beats, index);
                 }
                 Event::WorkflowTaskTimedOut { .. } | Event::WorkflowTaskFailed { .. } => {
                     self.workflow_task_ended(index);
                 }
                 Event::ActivityTaskScheduled(scheduled) => {
                     self.activities.scheduled(&self.head, id, now, scheduled, index);
+                }
+                Event::ActivityTaskCancelRequested { scheduled_event_id, .. } => {
+                    self.activities.cancel_requested(*scheduled_event_id, id);
+                }
+                // One that no worker had ends by the very command, whatever else waited in the buffer.
+                Event::ActivityTaskCanceled { scheduled_event_id, .. } => {
+                    if !absorbed || self.activities.is_open(*scheduled_event_id) {
+                        self.absorb(event, index);
+                    }
                 }
                 Event::TimerStarted { timer_id, start_to_fire_timeout, .. } => {
                     self.timers.started(&self.head, timer_id, id, now + *start_to_fire_timeout, index);
@@ -167,7 +180,6 @@ impl Run {
                 | Event::ActivityTaskCompleted { .. }
                 | Event::ActivityTaskFailed { .. }
                 | Event::ActivityTaskTimedOut { .. }
-                | Event::ActivityTaskCanceled { .. }
                 | Event::TimerFired { .. }
                 | Event::WorkflowExecutionSignaled { .. }
                 | Event::WorkflowExecutionCancelRequested { .. }
@@ -233,8 +245,48 @@ impl Run {
             StateChange::ActivityStarted { run_id: _, scheduled_event_id, time, identity, request_id } => {
                 self.activities.started(&self.head, *scheduled_event_id, *time, identity, request_id, index);
             }
-            StateChange::ActivityRetried { run_id: _, scheduled_event_id, due, failure } => {
-                self.activities.retried(&self.head, *scheduled_event_id, *due, failure, index);
+            StateChange::ActivityRetried { run_id: _, scheduled_event_id, time, due, failure } => {
+                self.activities.retried(&self.head, *scheduled_event_id, *time, *due, failure, index);
+            }
+            StateChange::ActivityHeartbeat { run_id: _, scheduled_event_id, time, details } => {
+                self.activities.heard(&self.head, *scheduled_event_id, *time, details, index);
+            }
+            StateChange::ActivityPaused { run_id: _, scheduled_event_id, pause } => {
+                self.activities.paused(&self.head, *scheduled_event_id, pause, index);
+            }
+            StateChange::ActivityUnpaused {
+                run_id: _,
+                scheduled_event_id,
+                due,
+                reset_attempts,
+                reset_heartbeat,
+            } => {
+                self.activities.unpaused(
+                    &self.head,
+                    *scheduled_event_id,
+                    *due,
+                    *reset_attempts,
+                    *reset_heartbeat,
+                    index,
+                );
+            }
+            StateChange::ActivityReset {
+                run_id: _,
+                scheduled_event_id,
+                due,
+                reset_heartbeat,
+                keep_paused,
+                restore_options,
+            } => {
+                let wanted = ActivityWanted {
+                    reset_heartbeat: *reset_heartbeat,
+                    keep_paused: *keep_paused,
+                    restore_options: *restore_options,
+                };
+                self.activities.reset(&self.head, *scheduled_event_id, *due, wanted, index);
+            }
+            StateChange::ActivityOptionsUpdated { run_id: _, scheduled_event_id, due, options } => {
+                self.activities.retuned(&self.head, *scheduled_event_id, *due, options, index);
             }
             StateChange::RunsForgotten { .. } | StateChange::Namespace(_) | StateChange::Schedule(_) => {
                 unreachable!("it is of no open run")
@@ -247,7 +299,8 @@ impl Run {
         match event {
             Event::ActivityTaskCompleted { scheduled_event_id, .. }
             | Event::ActivityTaskFailed { scheduled_event_id, .. }
-            | Event::ActivityTaskTimedOut { scheduled_event_id, .. } => {
+            | Event::ActivityTaskTimedOut { scheduled_event_id, .. }
+            | Event::ActivityTaskCanceled { scheduled_event_id, .. } => {
                 self.activities.ended(&self.head, *scheduled_event_id, index);
             }
             Event::TimerFired { timer_id, started_event_id } => {
@@ -257,8 +310,7 @@ impl Run {
             Event::WorkflowExecutionUpdateAdmitted { request } => self.updates.admitted(request),
             // Comes with the end of the attempt, which does the work.
             Event::ActivityTaskStarted { .. } => {}
-            Event::ActivityTaskCanceled { .. }
-            | Event::WorkflowExecutionCancelRequested { .. }
+            Event::WorkflowExecutionCancelRequested { .. }
             | Event::RequestCancelExternalWorkflowExecutionFailed { .. }
             | Event::ExternalWorkflowExecutionCancelRequested { .. }
             | Event::SignalExternalWorkflowExecutionFailed { .. }

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tidegate_model::id::{EventId, RunId};
+use tidegate_model::id::{EventId, Namespace, RunId, TaskQueue};
 use tidegate_model::payload::TimeoutType;
 
 use crate::bounds;
 use crate::engine::{Effect, Engine, Step};
-use crate::queue::QueueKind;
+use crate::queue::{Poll, QueueKey, QueueKind};
 use crate::record::{Record, StateChange};
 use crate::request::{Refusal, Reply};
 
@@ -60,14 +60,15 @@ impl Engine {
     /// that dies of its activity must not spin.
     pub(crate) fn shut_down_worker(&mut self, step: &mut Step<'_>, identity: &str) -> Result<Reply, Refusal> {
         bounds::id("identity", identity)?;
-        for (ticket, kind) in self.index.queues.abandon_all_of(step.now, identity) {
+        for (ticket, kind) in self.index.queues.abandon_all(step.now, |_, poll| poll.identity == identity) {
             step.effects.push(Effect::Reply { ticket, reply: Ok(kind.nothing()) });
         }
         for (run_id, all) in self.index.workers.held_by(identity) {
             let mut arrived = Vec::new();
             for held in all {
                 if let Held::Activity(scheduled_event_id) = held {
-                    arrived.extend(self.time_out_activity(step, run_id, scheduled_event_id));
+                    let timeout = TimeoutType::StartToClose;
+                    arrived.extend(self.time_out_activity(step, run_id, scheduled_event_id, timeout));
                 }
             }
             // Activities come first in the order of `Held`, so the run has their ends before its task ends.
@@ -75,6 +76,38 @@ impl Engine {
             self.take_back_workflow_task(step, run_id, identity);
         }
         self.ask_others(step.now, identity);
+        Ok(Reply::Done)
+    }
+
+    /// One worker of a process ends in good order: it polls no more, and what waits on its sticky queue goes to the
+    /// normal one. Runs that are tied to it stay so, but their next tasks find that queue deserted.
+    pub(crate) fn shut_down_worker_instance(
+        &mut self,
+        step: &mut Step<'_>,
+        namespace: Namespace,
+        sticky_task_queue: Option<TaskQueue>,
+        worker_instance_key: &str,
+    ) -> Result<Reply, Refusal> {
+        bounds::id("worker instance key", worker_instance_key)?;
+        let sticky = sticky_task_queue.map(|name| QueueKey {
+            kind: QueueKind::WorkflowTasks,
+            namespace: namespace.clone(),
+            name,
+        });
+        let is_its = |key: &QueueKey, poll: &Poll| {
+            key.namespace == namespace
+                && (!worker_instance_key.is_empty() && poll.worker_instance_key == worker_instance_key
+                    || sticky.as_ref() == Some(key))
+        };
+        for (ticket, kind) in self.index.queues.abandon_all(step.now, is_its) {
+            step.effects.push(Effect::Reply { ticket, reply: Ok(kind.nothing()) });
+        }
+        for run_id in sticky.map(|key| self.index.queues.desert(&key)).unwrap_or_default() {
+            let task = self.run_if_open(run_id).and_then(|run| run.workflow_tasks.current());
+            if task.is_some_and(|task| task.is_waiting_sticky()) {
+                self.time_out_workflow_task(step, run_id, TimeoutType::ScheduleToStart);
+            }
+        }
         Ok(Reply::Done)
     }
 

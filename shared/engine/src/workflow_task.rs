@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use tidegate_model::event::Event;
 use tidegate_model::id::{EventId, TaskQueue};
 use tidegate_model::limits::{
-    WORKFLOW_TASK_RETRY_SECONDS, WORKFLOW_TASK_RETRY_SECONDS_MAX, WORKFLOW_TASK_TIMEOUT_SECONDS,
-    WORKFLOW_TASK_TIMEOUT_SECONDS_MAX,
+    WORKFLOW_TASK_HEARTBEAT_SECONDS_MAX, WORKFLOW_TASK_RETRY_SECONDS, WORKFLOW_TASK_RETRY_SECONDS_MAX,
+    WORKFLOW_TASK_TIMEOUT_SECONDS, WORKFLOW_TASK_TIMEOUT_SECONDS_MAX,
 };
 use tidegate_model::time::Timestamp;
 
@@ -25,7 +25,7 @@ pub(crate) use speculative::Speculative;
 use crate::deadlines::Due;
 use crate::engine::Engine;
 use crate::index::{Entry, Index};
-use crate::queue::{QueueKey, QueueKind, Ready, What};
+use crate::queue::{self, QueueKey, QueueKind, Ready, What};
 use crate::request::WorkflowTaskToken;
 use crate::run::{Head, Run};
 use crate::workers::Held;
@@ -41,6 +41,10 @@ pub(crate) struct WorkflowTasks {
     previous_started_event_id: EventId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     current: Option<WorkflowTask>,
+    /// Between the completion of a task that did nothing but beat and the scheduling of the next one right behind it:
+    /// since when that goes on.
+    #[serde(skip)]
+    beating_since: Option<Timestamp>,
 }
 
 /// The task that waits, or is out.
@@ -57,6 +61,9 @@ pub(crate) struct WorkflowTask {
     sticky_until: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     lease: Option<Lease>,
+    /// When the first of the tasks was scheduled that did nothing but ask for the next; `None` where this is it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    beating_since: Option<Timestamp>,
 }
 
 /// A worker has it.
@@ -91,7 +98,7 @@ fn timeout_of_attempt(first: Duration, attempt: u32) -> Duration {
 
 impl WorkflowTasks {
     pub(crate) fn new(timeout: Duration) -> Self {
-        Self { timeout, attempt: 1, previous_started_event_id: 0, current: None }
+        Self { timeout, attempt: 1, previous_started_event_id: 0, current: None, beating_since: None }
     }
 
     pub(crate) fn current(&self) -> Option<&WorkflowTask> {
@@ -112,6 +119,12 @@ impl WorkflowTasks {
         self.current.iter().flat_map(|task| task.entries(head)).collect::<Vec<_>>().into_iter()
     }
 
+    /// Whether workers have done nothing for so long but ask for the next task.
+    fn has_beaten_too_long(&self, now: Timestamp) -> bool {
+        let longest = Duration::from_secs(WORKFLOW_TASK_HEARTBEAT_SECONDS_MAX);
+        self.current.as_ref().is_some_and(|task| now > task.beating_since() + longest)
+    }
+
     fn set(&mut self, head: &Head, current: Option<WorkflowTask>, index: &mut Index) {
         index.take(self.entries(head));
         self.current = current;
@@ -126,6 +139,10 @@ impl WorkflowTask {
 
     pub(crate) fn scheduled_time(&self) -> Timestamp {
         self.scheduled_time
+    }
+
+    fn beating_since(&self) -> Timestamp {
+        self.beating_since.unwrap_or(self.scheduled_time)
     }
 
     pub(crate) fn lease(&self) -> Option<&Lease> {
@@ -175,7 +192,12 @@ impl WorkflowTask {
             namespace: head.namespace.clone(),
             name: self.queue.clone(),
         };
-        let ready = Ready { at: self.scheduled_time, run_id: head.run_id, what: What::WorkflowTask };
+        let ready = Ready {
+            priority: queue::level(None, head.priority.as_ref()),
+            at: self.scheduled_time,
+            run_id: head.run_id,
+            what: What::WorkflowTask,
+        };
         let mut entries = vec![Entry::Ready(key, ready)];
         entries.extend(self.sticky_until.map(|until| Entry::Due(until, head.run_id, Due::StickyTask)));
         entries
@@ -205,6 +227,7 @@ impl Run {
             start_to_close,
             sticky_until: sticky.map(|sticky| now + sticky.attributes.schedule_to_start_timeout),
             lease: None,
+            beating_since: self.workflow_tasks.beating_since.take(),
         };
         self.workflow_tasks.attempt = attempt;
         self.workflow_tasks.set(&self.head, Some(task), index);
@@ -216,7 +239,15 @@ impl Run {
         }
     }
 
-    pub(crate) fn workflow_task_completed(&mut self, started_event_id: EventId, index: &mut Index) {
+    /// `beats` where the next task is scheduled right behind it: the worker asked for nothing else.
+    pub(crate) fn workflow_task_completed(
+        &mut self,
+        started_event_id: EventId,
+        beats: bool,
+        index: &mut Index,
+    ) {
+        let current = self.workflow_tasks.current.as_ref();
+        self.workflow_tasks.beating_since = current.filter(|_| beats).map(WorkflowTask::beating_since);
         self.workflow_tasks.set(&self.head, None, index);
         self.workflow_tasks.attempt = 1;
         self.workflow_tasks.previous_started_event_id = started_event_id;
@@ -279,8 +310,25 @@ impl Run {
             start_to_close: timeout_of_attempt(self.workflow_tasks.timeout, attempt),
             sticky_until: None,
             lease: None,
+            beating_since: None,
         };
         self.workflow_tasks.set(&self.head, Some(task), index);
+    }
+}
+
+impl Run {
+    /// The event that schedules a workflow task for the worker that has just answered one.
+    fn task_scheduled_for_its_worker(&self) -> Event {
+        let sticky = self.sticky.as_ref().map(|sticky| &sticky.attributes.task_queue);
+        self.task_scheduled_on(sticky.unwrap_or(&self.head.task_queue))
+    }
+
+    fn task_scheduled_on(&self, queue: &TaskQueue) -> Event {
+        Event::WorkflowTaskScheduled {
+            task_queue: queue.clone(),
+            start_to_close_timeout: self.workflow_tasks.timeout,
+            attempt: 1,
+        }
     }
 }
 
@@ -288,11 +336,7 @@ impl Engine {
     /// The event that schedules a workflow task of a run: on its sticky queue where somebody polls that, otherwise on
     /// the normal one.
     pub(crate) fn task_scheduled(&self, now: Timestamp, run: &Run) -> Event {
-        Event::WorkflowTaskScheduled {
-            task_queue: self.queue_for_task(now, run),
-            start_to_close_timeout: run.workflow_tasks.timeout,
-            attempt: 1,
-        }
+        run.task_scheduled_on(&self.queue_for_task(now, run))
     }
 
     /// That queue.

@@ -98,9 +98,10 @@ impl<M: Machine> Core<M> {
         if decided > 0 {
             self.store.shared().metrics().decided(decided);
         }
-        if self.must_commit(now, !effects.is_empty()) {
+        if self.must_commit(now) {
             self.commit()?;
         }
+        self.pending.released();
         Ok(effects)
     }
 
@@ -172,13 +173,13 @@ impl<M: Machine> Core<M> {
         }
     }
 
-    fn must_commit(&self, now: Timestamp, effects: bool) -> bool {
+    fn must_commit(&self, now: Timestamp) -> bool {
         let waited = self
             .pending
             .since()
             .is_some_and(|since| now.saturating_since(since) >= Duration::from_millis(LEISURE_MILLIS_MAX));
         let full = self.pending.record_bytes() >= GROUP_COMMIT_BYTES_MAX;
-        !self.pending.is_empty() && (self.pending.is_urgent() || effects || waited || full)
+        !self.pending.is_empty() && (self.pending.is_urgent() || waited || full)
     }
 
     fn commit(&mut self) -> Result<(), Error> {

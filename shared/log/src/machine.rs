@@ -88,8 +88,8 @@ pub struct Append {
     pub key: Option<u128>,
     /// The record. Hashed, stored and sent as it is.
     pub bytes: Vec<u8>,
-    /// Whether it may wait for other records to ride along with ([`LEISURE_MILLIS_MAX`]). An effect in the same group
-    /// ends the waiting.
+    /// Whether it may wait for other records to ride along with ([`LEISURE_MILLIS_MAX`]). An effect ends the
+    /// waiting, unless it is at leisure itself.
     ///
     /// [`LEISURE_MILLIS_MAX`]: tidegate_model::limits::LEISURE_MILLIS_MAX
     pub at_leisure: bool,
@@ -185,6 +185,13 @@ impl<Effect> Turn<'_, Effect> {
 
     /// Asks for something to be done once this turn's records are on disk.
     pub fn effect(&mut self, effect: Effect) {
+        self.pending.demand();
+        self.effects.push(effect);
+    }
+
+    /// Asks for something to be done that rests on nothing but what may be lost: it does not end the waiting of records
+    /// at leisure, and may come before they are on disk.
+    pub fn effect_at_leisure(&mut self, effect: Effect) {
         self.effects.push(effect);
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Pending {
     record_bytes: usize,
     /// Something in it may not wait.
     urgent: bool,
+    /// Something is asked of the world in this turn that may rest on what is in it.
+    demanded: bool,
 }
 
 #[derive(Debug)]
@@ -51,7 +53,16 @@ pub(crate) struct SealedRow {
 impl Pending {
     /// Nothing yet, for row `row`.
     pub(crate) fn new(row: u64, epoch: Epoch, heads: Heads) -> Self {
-        Self { row, epoch, before: heads, heads, turns: Vec::new(), record_bytes: 0, urgent: false }
+        Self {
+            row,
+            epoch,
+            before: heads,
+            heads,
+            turns: Vec::new(),
+            record_bytes: 0,
+            urgent: false,
+            demanded: false,
+        }
     }
 
     pub(crate) fn row(&self) -> u64 {
@@ -76,7 +87,16 @@ impl Pending {
     }
 
     pub(crate) fn is_urgent(&self) -> bool {
-        self.urgent
+        self.urgent || self.demanded
+    }
+
+    pub(crate) fn demand(&mut self) {
+        self.demanded = true;
+    }
+
+    /// The turn's effects are released.
+    pub(crate) fn released(&mut self) {
+        self.demanded = false;
     }
 
     /// Engine time of the oldest turn in it.

@@ -59,6 +59,13 @@ impl HistoryBatch {
         self.first_event_id.saturating_add(self.events.len() as u64)
     }
 
+    /// The event with this id, if it is one of these.
+    #[must_use]
+    pub fn event(&self, id: EventId) -> Option<&Event> {
+        let at = id.checked_sub(self.first_event_id)?;
+        self.events.get(usize::try_from(at).ok()?)
+    }
+
     /// The events with their ids.
     pub fn numbered(&self) -> impl Iterator<Item = (EventId, &Event)> {
         (0..).zip(&self.events).map(|(at, event)| (self.first_event_id.saturating_add(at), event))

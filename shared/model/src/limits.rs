@@ -91,6 +91,8 @@ pub const COMMANDS_BYTES_MAX: usize = 2 * 1024 * 1024;
 pub const STICKY_HISTORY_BYTES_MAX: usize = 1024 * 1024;
 /// Activities a run has open: Temporal's default. More: the workflow task fails.
 pub const PENDING_ACTIVITIES_MAX: usize = 2_000;
+/// The fairness key of a priority: Temporal's. Longer: the workflow task fails.
+pub const FAIRNESS_KEY_BYTES_MAX: usize = 64;
 /// Timers a run has open.
 pub const PENDING_TIMERS_MAX: usize = 2_000;
 /// Children a run has open: Temporal's default. More: the workflow task fails.
@@ -205,10 +207,17 @@ pub const WORKFLOW_TASK_TIMEOUT_SECONDS_MAX: u64 = 120;
 pub const WORKFLOW_TASK_RETRY_SECONDS: u64 = 5;
 /// And its cap.
 pub const WORKFLOW_TASK_RETRY_SECONDS_MAX: u64 = 600;
+/// How long workers may do nothing but ask for the next workflow task because local activities are under way:
+/// Temporal's 30 minutes. Longer: the task times out, and the next goes to the normal queue.
+pub const WORKFLOW_TASK_HEARTBEAT_SECONDS_MAX: u64 = 1_800;
 /// A sticky queue nobody polled for this long is passed over for the normal queue: Temporal's.
 pub const STICKY_UNPOLLED_SECONDS_MAX: u64 = 10;
 /// A sticky task not fetched in this time goes to the normal queue: the SDKs' default.
 pub const STICKY_SCHEDULE_TO_START_SECONDS: u64 = 10;
+/// How long a worker counts as a poller of a queue after its last poll: Temporal's.
+pub const POLLER_SECONDS_MAX: u64 = 300;
+/// Pollers of one queue that are remembered. More: the one not seen for the longest time is forgotten.
+pub const POLLERS_REMEMBERED_MAX: usize = 100;
 /// A poll with no task is answered empty after this, before the client's 70 s.
 pub const POLL_SECONDS_MAX: u64 = 60;
 /// A request that waits for a stage of an update is answered with the stage reached after this: Temporal's.

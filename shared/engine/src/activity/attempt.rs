@@ -1,8 +1,11 @@
 //! Attempts at an activity: handed out, retried, ended.
 
+use std::time::Duration;
+
 use tidegate_model::event::Event;
 use tidegate_model::id::{EventId, RunId};
-use tidegate_model::payload::{Failure, Payloads, RetryState, TimeoutType};
+use tidegate_model::payload::{Failure, FailureInfo, Payloads, RetryState, TimeoutType};
+use tidegate_model::time::Timestamp;
 
 use super::{Activity, AttemptState};
 use crate::engine::{Effect, Engine, Step};
@@ -42,31 +45,38 @@ impl Engine {
             input: scheduled.input.clone(),
             header: scheduled.header.clone(),
             attempt: activity.attempt,
-            heartbeat_details: Payloads::new(),
-            schedule_to_close_timeout: scheduled.schedule_to_close_timeout.unwrap_or_default(),
+            heartbeat_details: activity.heartbeat_details().clone(),
+            schedule_to_close_timeout: activity.schedule_to_close_timeout().unwrap_or_default(),
             start_to_close_timeout: activity.start_to_close_timeout(),
-            heartbeat_timeout: scheduled.heartbeat_timeout.unwrap_or_default(),
-            retry_policy: scheduled.retry_policy.clone(),
-            priority: scheduled.priority.clone(),
-            current_attempt_scheduled_time: activity.scheduled_time,
+            heartbeat_timeout: activity.heartbeat_timeout().unwrap_or_default(),
+            retry_policy: activity.retry_policy().clone(),
+            priority: activity.priority().or(run.head.priority.as_ref()).cloned(),
             scheduled_time: activity.scheduled_time,
+            current_attempt_scheduled_time: activity.waited_from(),
             started_time: step.now,
         };
         let reply = Ok(Reply::ActivityTask(Some(Box::new(task))));
         step.effects.push(Effect::Reply { ticket: poll.ticket, reply });
     }
 
-    /// The attempt that is out has taken too long. Gives the events this ends the activity with, none if it is
-    /// tried again.
+    /// Something took too long. Gives the events this ends the activity with, none if it is tried again.
     pub(crate) fn time_out_activity(
         &mut self,
         step: &mut Step<'_>,
         run_id: RunId,
         scheduled_event_id: EventId,
+        timeout_type: TimeoutType,
     ) -> Vec<Event> {
-        let failure = Failure::timeout("activity StartToClose timeout", TimeoutType::StartToClose);
-        self.end_attempt(step, run_id, scheduled_event_id, failure, |failure, retry_state| {
-            Event::ActivityTaskTimedOut { failure, scheduled_event_id, started_event_id: 0, retry_state }
+        // Temporal's words; people search for them.
+        let message = format!("activity {timeout_type:?} timeout");
+        let failure = Failure::timeout(message, timeout_type);
+        self.end_attempt(step, run_id, scheduled_event_id, failure, |activity, failure, retry_state| {
+            Event::ActivityTaskTimedOut {
+                failure: activity.timed_out(failure, timeout_type, retry_state),
+                scheduled_event_id,
+                started_event_id: 0,
+                retry_state,
+            }
         })
     }
 
@@ -79,7 +89,8 @@ impl Engine {
         failure: Failure,
         identity: String,
     ) -> Vec<Event> {
-        self.end_attempt(step, run_id, scheduled_event_id, failure, |failure, retry_state| {
+        let failure = failure::bounded(failure, &self.settings);
+        self.end_attempt(step, run_id, scheduled_event_id, failure, |_, failure, retry_state| {
             Event::ActivityTaskFailed {
                 failure,
                 scheduled_event_id,
@@ -90,7 +101,7 @@ impl Engine {
         })
     }
 
-    /// The attempt that is out brought a result: the events that end the activity.
+    /// There is a result: the events that end the activity. One that no worker has was begun by whoever gives it.
     pub(super) fn complete_activity(
         &self,
         run_id: RunId,
@@ -98,7 +109,15 @@ impl Engine {
         result: Payloads,
         identity: String,
     ) -> Vec<Event> {
-        let started = self.activity(run_id, scheduled_event_id).started_event(scheduled_event_id);
+        let activity = self.activity(run_id, scheduled_event_id);
+        let started =
+            activity.started_event(scheduled_event_id).unwrap_or_else(|| Event::ActivityTaskStarted {
+                scheduled_event_id,
+                identity: identity.clone(),
+                request_id: String::new(),
+                attempt: activity.attempt,
+                last_failure: activity.last_failure.as_deref().cloned(),
+            });
         vec![
             started,
             Event::ActivityTaskCompleted { result, scheduled_event_id, started_event_id: 0, identity },
@@ -111,30 +130,29 @@ impl Engine {
         run_id: RunId,
         scheduled_event_id: EventId,
         failure: Failure,
-        last: impl FnOnce(Failure, RetryState) -> Event,
+        last: impl FnOnce(&Activity, Failure, RetryState) -> Event,
     ) -> Vec<Event> {
         let activity = self.activity(run_id, scheduled_event_id);
-        match retry::verdict(&activity.scheduled.retry_policy, activity.attempt, &failure) {
+        match activity.verdict(step.now, &failure) {
             Verdict::Again(wait) => {
                 let change = StateChange::ActivityRetried {
                     run_id,
                     scheduled_event_id,
+                    time: Some(step.now),
                     due: step.now + wait,
-                    failure: failure::cut(&failure),
+                    failure: failure::kept(failure),
                 };
                 self.commit(step, Record::State(change));
                 Vec::new()
             }
             Verdict::Over(retry_state) => {
-                vec![
-                    activity.started_event(scheduled_event_id),
-                    last(failure::bounded(failure, &self.settings), retry_state),
-                ]
+                let end = last(activity, failure, retry_state);
+                activity.started_event(scheduled_event_id).into_iter().chain([end]).collect()
             }
         }
     }
 
-    fn activity(&self, run_id: RunId, scheduled_event_id: EventId) -> &Activity {
+    pub(super) fn activity(&self, run_id: RunId, scheduled_event_id: EventId) -> &Activity {
         self.run(run_id)
             .activities
             .0
@@ -144,18 +162,83 @@ impl Engine {
 }
 
 impl Activity {
+    /// What follows when the attempt ends so, at `now`.
+    fn verdict(&self, now: Timestamp, failure: &Failure) -> Verdict {
+        if self.cancel_requested_event_id.is_some() {
+            return Verdict::Over(RetryState::CancelRequested);
+        }
+        match &failure.info {
+            // The engine's own bounds on all attempts: not one of them failed.
+            FailureInfo::Timeout {
+                timeout_type: TimeoutType::ScheduleToStart | TimeoutType::ScheduleToClose,
+                ..
+            } => return Verdict::Over(RetryState::Timeout),
+            FailureInfo::Timeout {
+                timeout_type: TimeoutType::StartToClose | TimeoutType::Heartbeat, ..
+            }
+            | FailureInfo::Application { .. }
+            | FailureInfo::Server { .. }
+            | FailureInfo::Canceled { .. }
+            | FailureInfo::Terminated
+            | FailureInfo::ResetWorkflow { .. }
+            | FailureInfo::ChildWorkflow { .. }
+            | FailureInfo::Activity { .. } => {}
+        }
+        // What is paused is tried again whenever it goes on, however often it was tried.
+        if self.pause.is_some() && retry::is_retryable(self.retry_policy(), failure) {
+            return Verdict::Again(Duration::ZERO);
+        }
+        retry::verdict(self.retry_policy(), self.attempt, failure).before(now, self.expires())
+    }
+
+    /// The failure of the event that ends it by time-out. Where there is no time for a further attempt it is the time
+    /// for all of them that is over, whatever the last attempt took too long for
+    /// (`timer_queue_active_task_executor.go`, `processSingleActivityTimeoutTask`).
+    fn timed_out(&self, failure: Failure, timeout_type: TimeoutType, retry_state: RetryState) -> Failure {
+        let is_of_all = retry_state == RetryState::Timeout && timeout_type != TimeoutType::ScheduleToStart;
+        let failure = if is_of_all {
+            let message = "Not enough time to schedule next retry before activity ScheduleToClose timeout, giving up \
+                           retrying";
+            Failure::timeout(message, TimeoutType::ScheduleToClose)
+        } else {
+            failure
+        };
+        let timeout_type = if is_of_all { TimeoutType::ScheduleToClose } else { timeout_type };
+        Failure {
+            info: FailureInfo::Timeout {
+                timeout_type,
+                last_heartbeat_details: self.heartbeat_details().clone(),
+            },
+            cause: self.last_failure.clone(),
+            ..failure
+        }
+    }
+
     /// The event of the attempt that is out: written only with its end, because attempts that are retried leave
-    /// nothing in history.
-    fn started_event(&self, scheduled_event_id: EventId) -> Event {
+    /// nothing in history. `None` when no worker has it.
+    pub(super) fn started_event(&self, scheduled_event_id: EventId) -> Option<Event> {
         match &self.state {
-            AttemptState::Started { identity, request_id, .. } => Event::ActivityTaskStarted {
+            AttemptState::Started { identity, request_id, .. } => Some(Event::ActivityTaskStarted {
                 scheduled_event_id,
                 identity: identity.clone(),
                 request_id: request_id.clone(),
                 attempt: self.attempt,
-                last_failure: self.last_failure.clone(),
-            },
-            AttemptState::Waiting { .. } => unreachable!("an attempt that ends is out"),
+                last_failure: self.last_failure.as_deref().cloned(),
+            }),
+            AttemptState::Waiting { .. } => None,
+        }
+    }
+
+    fn heartbeat_details(&self) -> &Payloads {
+        const NONE: &Payloads = &Payloads::new();
+        self.heartbeat.as_ref().map_or(NONE, |heartbeat| &heartbeat.details)
+    }
+
+    /// From when on the attempt that waits, or is out, could be taken.
+    pub(super) fn waited_from(&self) -> Timestamp {
+        match &self.state {
+            AttemptState::Waiting { from } => *from,
+            AttemptState::Started { waited_from, .. } => waited_from.unwrap_or(self.scheduled_time),
         }
     }
 }

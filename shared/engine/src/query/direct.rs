@@ -6,7 +6,7 @@ use tidegate_model::time::Timestamp;
 
 use super::{State, gone};
 use crate::engine::{Effect, Engine, Step};
-use crate::queue::{Poll, QueueKey, QueueKind, Ready, What};
+use crate::queue::{Level, Poll, QueueKey, QueueKind, Ready, What};
 use crate::request::{
     HistoryPart, QueryAnswer, QueryToken, Refusal, Reply, RunSummary, WorkflowTask, WorkflowTaskToken,
 };
@@ -33,7 +33,7 @@ impl Engine {
         let normal = || self.normal_queue_of_query(id).map(|key| (key, None));
         // A run that is forgotten in this very step: the next change of the query notices.
         let Some((key, sticky_until)) = sticky.or_else(normal) else { return };
-        let ready = Ready { at: now, run_id, what: What::Query(id) };
+        let ready = Ready { priority: Level::DEFAULT, at: now, run_id, what: What::Query(id) };
         self.change_query(id, State::Ready { key, ready, sticky_until });
     }
 
@@ -42,7 +42,12 @@ impl Engine {
     pub(crate) fn unstick_query(&mut self, now: Timestamp, id: u64) {
         match self.normal_queue_of_query(id) {
             Some(key) => {
-                let ready = Ready { at: now, run_id: self.queries.get(id).run_id, what: What::Query(id) };
+                let ready = Ready {
+                    priority: Level::DEFAULT,
+                    at: now,
+                    run_id: self.queries.get(id).run_id,
+                    what: What::Query(id),
+                };
                 self.change_query(id, State::Ready { key, ready, sticky_until: None });
             }
             None => self.change_query(id, State::Buffered),

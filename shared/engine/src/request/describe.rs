@@ -119,7 +119,7 @@ pub struct PendingActivity {
     pub attempt: u32,
     /// Attempts in all; 0 is no limit.
     pub maximum_attempts: u32,
-    /// When the workflow asked for it.
+    /// When its attempt could be taken, or can.
     pub scheduled_time: Timestamp,
     /// When all attempts together are over.
     pub expiration_time: Option<Timestamp>,

@@ -1,6 +1,7 @@
 //! All that is known of one run.
 
 use tidegate_model::id::{Namespace, RunId, WorkflowId};
+use tidegate_model::time::Timestamp;
 
 use crate::closed::AsStarted;
 use crate::engine::Engine;
@@ -12,12 +13,13 @@ use super::Known;
 impl Engine {
     pub(crate) fn describe(
         &self,
+        now: Timestamp,
         namespace: &Namespace,
         workflow_id: &WorkflowId,
         run_id: Option<RunId>,
     ) -> Result<Reply, Refusal> {
         let description = match self.find(namespace, workflow_id, run_id)? {
-            Known::Open(run) => run.describe(),
+            Known::Open(run) => run.describe(now),
             Known::Closed(closed) => {
                 described(closed.summary.clone(), closed.start_request_id.clone(), &closed.as_started)
             }
@@ -27,10 +29,10 @@ impl Engine {
 }
 
 impl Run {
-    fn describe(&self) -> RunDescription {
+    fn describe(&self, now: Timestamp) -> RunDescription {
         let task = self.workflow_tasks.current();
         RunDescription {
-            pending_activities: self.activities.describe(),
+            pending_activities: self.activities.describe(now),
             pending_workflow_task: task
                 .map(|task| (task.scheduled_time(), task.lease().map(|lease| lease.time))),
             ..described(self.summary(), self.head.start_request_id.clone(), &self.shown.as_started)

@@ -2,7 +2,7 @@
 
 use tidegate_model::event::{Event, WorkflowTaskFailedCause};
 use tidegate_model::id::RunId;
-use tidegate_model::payload::Failure;
+use tidegate_model::payload::{Failure, TimeoutType};
 
 use crate::bounds;
 use crate::engine::{Engine, Step};
@@ -15,6 +15,16 @@ use crate::request::{
 use crate::run::Run;
 use crate::sticky;
 
+/// What a worker asks for besides its commands.
+struct After {
+    /// Where the next task should go.
+    sticky: Option<StickyAttributes>,
+    /// There must be one, although nothing happened: local activities are under way.
+    is_wanted: bool,
+    /// It is to come with the reply.
+    is_for_this_worker: bool,
+}
+
 impl Engine {
     pub(crate) fn complete_workflow_task(
         &mut self,
@@ -26,12 +36,26 @@ impl Engine {
         if self.came_to_nothing(&completion) {
             return Ok(self.forget_workflow_task(step, completion));
         }
-        let WorkflowTaskCompletion { token, commands, messages, query_results, identity, sticky, .. } =
-            completion;
-        let sdk_metadata = completion.sdk_metadata;
-        let asks_for_time = completion.force_create_new_workflow_task;
+        let WorkflowTaskCompletion {
+            token,
+            commands,
+            messages,
+            query_results,
+            identity,
+            sticky,
+            sdk_metadata,
+            return_new_workflow_task,
+            force_create_new_workflow_task: asks_for_time,
+            worker_instance_key: _,
+        } = completion;
         self.claim(step, &token)?;
         let run = self.run(token.run_id);
+        let only_beats = asks_for_time && commands.is_empty() && messages.is_empty();
+        if only_beats && run.workflow_tasks.has_beaten_too_long(step.now) {
+            self.time_out_workflow_task(step, token.run_id, TimeoutType::StartToClose);
+            // Temporal's words: the worker throws the run out of its cache.
+            return Err(Refusal::NotFound(String::from("workflow task heartbeat timeout")));
+        }
         let attributes = self.namespaces.attributes_of(&run.head.namespace);
         let completed_event_id = token.started_event_id + 1;
         let talk = Talk { messages, asked: self.conversations.requests(token.run_id) };
@@ -44,10 +68,16 @@ impl Engine {
                     identity: identity.clone(),
                     sdk_metadata,
                 };
-                self.carry_out(step, token.run_id, completed, plan, sticky, identity);
+                let after =
+                    After { sticky, is_wanted: asks_for_time, is_for_this_worker: return_new_workflow_task };
+                let is_next = self.carry_out(step, token.run_id, completed, plan, after, identity.clone());
                 self.settle_messages(step, token.run_id, rejected, asks_for_time);
                 self.take_query_results(step, token.run_id, query_results);
-                Ok(Reply::Done)
+                if !return_new_workflow_task {
+                    return Ok(Reply::Done);
+                }
+                let next = is_next.then(|| Box::new(self.start_workflow_task(step, token.run_id, identity)));
+                Ok(Reply::WorkflowTaskCompleted { next, reset_history_event_id: None })
             }
             Err(bad) => {
                 self.refuse_sent_updates(step, token.run_id);
@@ -74,15 +104,16 @@ impl Engine {
     }
 
     /// Turns a plan into history: the completion, the commands' events in order, what waited, and a task to see that.
+    /// Says whether there is such a task.
     fn carry_out(
         &mut self,
         step: &mut Step<'_>,
         run_id: RunId,
         completed: Event,
         plan: Plan,
-        sticky: Option<StickyAttributes>,
+        after: After,
         identity: String,
-    ) {
+    ) -> bool {
         let run = self.run(run_id);
         let pair = run.transient_pair();
         if !pair.is_empty() {
@@ -92,12 +123,21 @@ impl Engine {
             let time = lease.expect("a pair is that of a task that is out").time;
             self.write_at(step, run_id, time, pair);
         }
-        self.record_stickiness(step, run_id, sticky, identity);
+        self.record_stickiness(step, run_id, after.sticky, identity);
         let run = self.run(run_id);
-        let waited = run.buffer.ordered(&plan.unfired);
-        let next = (!waited.is_empty()).then(|| self.task_scheduled(step.now, run));
+        let mut waited = run.buffer.ordered(&plan.unfired);
+        waited.extend(plan.arrived);
+        let is_next = !waited.is_empty() || after.is_wanted && !plan.closes;
+        let next = is_next.then(|| {
+            if after.is_for_this_worker {
+                run.task_scheduled_for_its_worker()
+            } else {
+                self.task_scheduled(step.now, run)
+            }
+        });
         let events = std::iter::once(completed).chain(plan.events).chain(waited).chain(next).collect();
         self.write(step, run_id, events);
+        is_next
     }
 
     /// Recorded only where it changes: a cached run asks for the same each time.
@@ -129,10 +169,14 @@ impl Engine {
         bad: BadCommand,
         identity: String,
     ) -> Refusal {
-        let BadCommand { cause, message } = bad;
+        let BadCommand { cause, message, terminates } = bad;
         if token.attempt == 1 || cause == WorkflowTaskFailedCause::UnhandledCommand {
             let failure = Failure::application(message.clone(), format!("{cause:?}"), true);
-            self.fail_workflow_task(step, token.run_id, cause, failure, identity);
+            if terminates {
+                self.fail_run_with_task(step, token.run_id, cause, failure, identity);
+            } else {
+                self.fail_workflow_task(step, token.run_id, cause, failure, identity);
+            }
         }
         Refusal::InvalidArgument(message)
     }

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use tidegate_model::event::{Event, WorkflowTaskFailedCause};
 use tidegate_model::id::RunId;
-use tidegate_model::payload::{Failure, TimeoutType};
+use tidegate_model::payload::{Failure, Payloads, TimeoutType};
 
+use crate::close::ENGINE_IDENTITY;
 use crate::engine::{Engine, Step};
 use crate::record::{Record, StateChange};
 
@@ -19,16 +20,45 @@ impl Engine {
         failure: Failure,
         identity: String,
     ) {
+        let failed = self.task_failed(run_id, cause, failure, identity);
+        self.end_workflow_task(step, run_id, failed);
+    }
+
+    /// The same, and the run is terminated: what the task asks for is beyond a limit, and would be at every attempt.
+    pub(super) fn fail_run_with_task(
+        &mut self,
+        step: &mut Step<'_>,
+        run_id: RunId,
+        cause: WorkflowTaskFailedCause,
+        failure: Failure,
+        identity: String,
+    ) {
+        let terminated = Event::WorkflowExecutionTerminated {
+            reason: failure.message.clone(),
+            details: Payloads::new(),
+            identity: String::from(ENGINE_IDENTITY),
+        };
+        let failed = self.task_failed(run_id, cause, failure, identity);
+        let waited = self.run(run_id).buffer.ordered(&BTreeSet::new());
+        self.write(step, run_id, std::iter::once(failed).chain(waited).chain([terminated]).collect());
+    }
+
+    fn task_failed(
+        &self,
+        run_id: RunId,
+        cause: WorkflowTaskFailedCause,
+        failure: Failure,
+        identity: String,
+    ) -> Event {
         let task = self.run(run_id).workflow_tasks.current().expect("a task that fails is out");
-        let failed = Event::WorkflowTaskFailed {
+        Event::WorkflowTaskFailed {
             scheduled_event_id: task.scheduled_event_id,
             started_event_id: task.lease().expect("a task that fails is out").started_event_id,
             cause,
             failure,
             identity,
             reset: None,
-        };
-        self.end_workflow_task(step, run_id, failed);
+        }
     }
 
     /// The attempt that is out has taken too long, or nobody fetched the task from its sticky queue.

@@ -12,6 +12,18 @@ use crate::run::Run;
 
 impl Engine {
     pub(crate) fn hand_out_workflow_task(&mut self, step: &mut Step<'_>, run_id: RunId, poll: Poll) {
+        let task = self.start_workflow_task(step, run_id, poll.identity);
+        let reply = Reply::WorkflowTask(Some(Box::new(task)));
+        step.effects.push(Effect::Reply { ticket: poll.ticket, reply: Ok(reply) });
+    }
+
+    /// A worker takes the task that waits.
+    pub(super) fn start_workflow_task(
+        &mut self,
+        step: &mut Step<'_>,
+        run_id: RunId,
+        identity: String,
+    ) -> Task {
         let request_id = format!("{:016x}", step.chance.next_u64());
         let run = self.run(run_id);
         let task = run.workflow_tasks.current().expect("what stands in a queue is scheduled");
@@ -19,7 +31,7 @@ impl Engine {
             let change = StateChange::TransientTaskStarted {
                 run_id,
                 time: step.now,
-                identity: poll.identity,
+                identity,
                 request_id,
                 suggest_continue_as_new: run.is_long(&self.settings),
             };
@@ -28,7 +40,7 @@ impl Engine {
             let started = Event::WorkflowTaskStarted {
                 scheduled_event_id: task.scheduled_event_id,
                 request_id,
-                identity: poll.identity,
+                identity,
                 suggest_continue_as_new: run.is_long(&self.settings),
                 history_size_bytes: run.history_bytes,
             };
@@ -38,8 +50,7 @@ impl Engine {
         let task = run.workflow_tasks.current().expect("it was started a moment ago");
         let mut task = run.shown(task, run.transient_pair());
         self.take_along(&mut task);
-        let reply = Reply::WorkflowTask(Some(Box::new(task)));
-        step.effects.push(Effect::Reply { ticket: poll.ticket, reply: Ok(reply) });
+        task
     }
 
     /// What goes along with a task that is handed out: queries to be answered, updates to be handled.

@@ -15,7 +15,7 @@ use super::{Lease, WorkflowTask};
 use crate::alarms::Alarm;
 use crate::engine::{Effect, Engine, Step};
 use crate::index::Entry;
-use crate::queue::{Poll, QueueKey, QueueKind, Ready, What};
+use crate::queue::{self, Level, Poll, QueueKey, QueueKind, Ready, What};
 use crate::request::{Reply, WorkflowTaskToken};
 use crate::run::Run;
 use crate::workers::Held;
@@ -24,6 +24,7 @@ use crate::workers::Held;
 #[derive(Debug)]
 pub(crate) struct Speculative {
     namespace: Namespace,
+    priority: Level,
     task: WorkflowTask,
     /// What its worker was shown.
     pair: Vec<Event>,
@@ -51,7 +52,15 @@ impl Speculative {
             namespace: self.namespace.clone(),
             name: self.task.queue.clone(),
         };
-        Entry::Ready(key, Ready { at: self.task.scheduled_time, run_id, what: What::SpeculativeTask })
+        Entry::Ready(
+            key,
+            Ready {
+                priority: self.priority,
+                at: self.task.scheduled_time,
+                run_id,
+                what: What::SpeculativeTask,
+            },
+        )
     }
 
     /// Whether the ids it would get are still free, and it is where its worker looks.
@@ -81,9 +90,11 @@ impl Engine {
             sticky_until: sticky.map(|sticky| now + sticky.attributes.schedule_to_start_timeout),
             queue,
             lease: None,
+            beating_since: None,
         };
         let namespace = run.head.namespace.clone();
-        self.put_speculative(run_id, Speculative { namespace, task, pair: Vec::new() });
+        let priority = queue::level(None, run.head.priority.as_ref());
+        self.put_speculative(run_id, Speculative { namespace, priority, task, pair: Vec::new() });
     }
 
     /// Whether one waits or is out: as much a workflow task as any, for who asks whether there is one.

@@ -281,7 +281,11 @@ fn a_long_failure_of_an_attempt_is_cut_in_the_state_and_whole_in_history() {
     let Event::ActivityTaskStarted { last_failure: Some(last), .. } = &batch.events[0] else {
         panic!("the start says how the attempt before ended, not {:?}", batch.events[0]);
     };
-    assert_eq!(last.message.len(), FAILURE_BYTES_MAX);
+    let cut = last.cause.as_ref().expect("what is left of it");
+    assert_eq!(
+        (last.message.as_str(), cut.message.len()),
+        ("Failure exceeds size limit.", FAILURE_BYTES_MAX)
+    );
     let Event::ActivityTaskFailed { failure, .. } = &batch.events[1] else { panic!("it failed") };
     assert_eq!(failure.message.len(), 300_000);
 }

@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tidegate_engine::{Record, StateChange};
 use tidegate_model::event::{Event, HistoryBatch};
 use tidegate_model::id::{EventId, RunId};
+use tidegate_model::payload::{FailureInfo, TimeoutType};
 use tidegate_model::time::Timestamp;
 
 use updates::Updates;
@@ -44,6 +45,9 @@ struct Seen {
     buffer: Vec<Event>,
     timers: BTreeMap<EventId, String>,
     activities: BTreeMap<EventId, Attempt>,
+    /// By the event that asked.
+    asked_to_cancel: BTreeMap<EventId, EventId>,
+    paused: BTreeSet<EventId>,
     signal_request_ids: BTreeSet<String>,
     updates: Updates,
 }
@@ -157,10 +161,37 @@ impl Seen {
             StateChange::StickyBound { .. } | StateChange::StickyReleased { .. } => {}
             StateChange::UpdateRejected { update_id, .. } => self.updates.reject(update_id)?,
             StateChange::ActivityStarted { scheduled_event_id, .. } => {
+                let paused = self.paused.contains(scheduled_event_id);
+                must!(!paused, "activity {scheduled_event_id} is handed out although it is paused");
                 self.attempt(*scheduled_event_id, Attempt::Waiting, Attempt::Out)?;
             }
             StateChange::ActivityRetried { scheduled_event_id, .. } => {
+                let asked = self.asked_to_cancel.contains_key(scheduled_event_id);
+                must!(!asked, "activity {scheduled_event_id} is tried again although it is to be cancelled");
                 self.attempt(*scheduled_event_id, Attempt::Out, Attempt::Waiting)?;
+            }
+            StateChange::ActivityHeartbeat { scheduled_event_id, .. } => {
+                self.attempt(*scheduled_event_id, Attempt::Out, Attempt::Out)?;
+            }
+            StateChange::ActivityPaused { scheduled_event_id, .. } => {
+                self.open_activity(*scheduled_event_id)?;
+                must!(
+                    self.paused.insert(*scheduled_event_id),
+                    "activity {scheduled_event_id} is paused twice"
+                );
+            }
+            StateChange::ActivityUnpaused { scheduled_event_id, .. } => {
+                self.open_activity(*scheduled_event_id)?;
+                must!(self.paused.remove(scheduled_event_id), "activity {scheduled_event_id} was not paused");
+            }
+            StateChange::ActivityReset { scheduled_event_id, keep_paused, .. } => {
+                self.open_activity(*scheduled_event_id)?;
+                if !keep_paused {
+                    self.paused.remove(scheduled_event_id);
+                }
+            }
+            StateChange::ActivityOptionsUpdated { scheduled_event_id, .. } => {
+                self.open_activity(*scheduled_event_id)?;
             }
             StateChange::RunsForgotten { .. } | StateChange::Namespace(_) | StateChange::Schedule(_) => {
                 return Err(String::from("it is of no open run"));
@@ -169,10 +200,14 @@ impl Seen {
         Ok(())
     }
 
+    fn open_activity(&self, activity: EventId) -> Result<Attempt, Broken> {
+        self.activities.get(&activity).copied().ok_or(format!("activity {activity} is not open"))
+    }
+
     fn attempt(&mut self, activity: EventId, from: Attempt, to: Attempt) -> Result<(), Broken> {
-        let attempt = self.activities.get_mut(&activity).ok_or(format!("activity {activity} is not open"))?;
-        must!(*attempt == from, "activity {activity} goes from {attempt:?} to {to:?}");
-        *attempt = to;
+        let attempt = self.open_activity(activity)?;
+        must!(attempt == from, "activity {activity} goes from {attempt:?} to {to:?}");
+        self.activities.insert(activity, to);
         Ok(())
     }
 
@@ -184,6 +219,7 @@ impl Seen {
         let mut completed = None;
         let mut flushed = Vec::new();
         let mut canceled = BTreeSet::new();
+        let mut ended_by_command = false;
         for (id, event) in batch.numbered() {
             must!(!self.closed, "{id} {} after the end", event.type_name());
             must!(
@@ -207,9 +243,15 @@ impl Seen {
             }
             if is_outside(event) {
                 must!(!self.is_out(), "{id} {} while a workflow task is out", event.type_name());
-                flushed.push(unnumbered(event));
-                if self.buffer.is_empty() {
+                if self.is_ended_by_command(batch, event) {
+                    ended_by_command = true;
                     self.take_outside(event)?;
+                } else {
+                    must!(!ended_by_command, "{id} {} after the end of an activity", event.type_name());
+                    flushed.push(unnumbered(event));
+                    if self.buffer.is_empty() {
+                        self.take_outside(event)?;
+                    }
                 }
                 Self::check_started_of_end(batch, event)?;
                 self.news = true;
@@ -239,8 +281,16 @@ impl Seen {
                 self.closed = true;
                 self.buffer.clear();
             }
-            Event::ActivityTaskCancelRequested { .. }
-            | Event::MarkerRecorded { .. }
+            Event::ActivityTaskCancelRequested { scheduled_event_id, .. } => {
+                let waits = self.buffer.iter().any(|waits| end_of(waits) == Some(*scheduled_event_id));
+                must!(
+                    waits || self.activities.contains_key(scheduled_event_id),
+                    "{id}: activity {scheduled_event_id} is not open"
+                );
+                let before = self.asked_to_cancel.insert(*scheduled_event_id, id);
+                must!(before.is_none(), "{id}: activity {scheduled_event_id} is asked to cancel twice");
+            }
+            Event::MarkerRecorded { .. }
             | Event::RequestCancelExternalWorkflowExecutionInitiated { .. }
             | Event::SignalExternalWorkflowExecutionInitiated { .. }
             | Event::StartChildWorkflowExecutionInitiated(_)
@@ -329,18 +379,42 @@ impl Seen {
     /// What comes from outside, when it comes: into the buffer or into history.
     fn take_outside(&mut self, event: &Event) -> Result<(), Broken> {
         match event {
-            Event::ActivityTaskStarted { scheduled_event_id, .. } => {
+            Event::ActivityTaskStarted { scheduled_event_id, request_id, .. } => {
                 let attempt = self.activities.get(scheduled_event_id);
+                // Whoever gives the result of one that no worker has, begins it by that.
+                let begun = attempt == Some(&Attempt::Waiting) && request_id.is_empty();
                 must!(
-                    attempt == Some(&Attempt::Out),
+                    attempt == Some(&Attempt::Out) || begun,
                     "activity {scheduled_event_id} is started, but {attempt:?}"
                 );
+                self.activities.insert(*scheduled_event_id, Attempt::Out);
             }
             Event::ActivityTaskCompleted { scheduled_event_id, .. }
-            | Event::ActivityTaskFailed { scheduled_event_id, .. }
-            | Event::ActivityTaskTimedOut { scheduled_event_id, .. } => {
+            | Event::ActivityTaskFailed { scheduled_event_id, .. } => {
                 let attempt = self.activities.remove(scheduled_event_id);
                 must!(attempt == Some(Attempt::Out), "activity {scheduled_event_id} ends, but {attempt:?}");
+            }
+            Event::ActivityTaskTimedOut { scheduled_event_id, failure, .. } => {
+                let attempt = self.activities.remove(scheduled_event_id);
+                let FailureInfo::Timeout { timeout_type, .. } = &failure.info else {
+                    return Err(format!("activity {scheduled_event_id} times out, and says {failure:?}"));
+                };
+                let expected = match timeout_type {
+                    TimeoutType::ScheduleToStart => attempt == Some(Attempt::Waiting),
+                    TimeoutType::ScheduleToClose => attempt.is_some(),
+                    TimeoutType::StartToClose | TimeoutType::Heartbeat => attempt == Some(Attempt::Out),
+                };
+                must!(expected, "activity {scheduled_event_id}: {timeout_type:?}, but {attempt:?}");
+                must!(!self.paused.contains(scheduled_event_id), "activity {scheduled_event_id} is paused");
+            }
+            Event::ActivityTaskCanceled { scheduled_event_id, latest_cancel_requested_event_id, .. } => {
+                let attempt = self.activities.remove(scheduled_event_id);
+                must!(attempt.is_some(), "activity {scheduled_event_id} ends, but is not open");
+                let asked = self.asked_to_cancel.get(scheduled_event_id);
+                must!(
+                    asked == Some(latest_cancel_requested_event_id),
+                    "activity {scheduled_event_id} is cancelled for {latest_cancel_requested_event_id}, not {asked:?}"
+                );
             }
             Event::TimerFired { timer_id, started_event_id } => {
                 let open = self.timers.remove(started_event_id);
@@ -350,8 +424,7 @@ impl Seen {
                 let is_new = request_id.is_empty() || self.signal_request_ids.insert(request_id.clone());
                 must!(is_new, "signal {request_id} is applied twice");
             }
-            Event::ActivityTaskCanceled { .. }
-            | Event::WorkflowExecutionCancelRequested { .. }
+            Event::WorkflowExecutionCancelRequested { .. }
             | Event::RequestCancelExternalWorkflowExecutionFailed { .. }
             | Event::ExternalWorkflowExecutionCancelRequested { .. }
             | Event::SignalExternalWorkflowExecutionFailed { .. }
@@ -395,18 +468,33 @@ impl Seen {
         Ok(())
     }
 
-    /// The end of an activity refers to its start, in the same batch.
+    /// Whether a command of this batch ended an activity that no worker had.
+    fn is_ended_by_command(&self, batch: &HistoryBatch, event: &Event) -> bool {
+        let Event::ActivityTaskCanceled { scheduled_event_id, latest_cancel_requested_event_id, .. } = event
+        else {
+            return false;
+        };
+        *latest_cancel_requested_event_id >= batch.first_event_id
+            && self.activities.get(scheduled_event_id) == Some(&Attempt::Waiting)
+    }
+
+    /// The end of an activity refers to its start, in the same batch; to none when no worker had it.
     fn check_started_of_end(batch: &HistoryBatch, event: &Event) -> Result<(), Broken> {
         let (Event::ActivityTaskCompleted { scheduled_event_id, started_event_id, .. }
         | Event::ActivityTaskFailed { scheduled_event_id, started_event_id, .. }
-        | Event::ActivityTaskTimedOut { scheduled_event_id, started_event_id, .. }) = event
+        | Event::ActivityTaskTimedOut { scheduled_event_id, started_event_id, .. }
+        | Event::ActivityTaskCanceled { scheduled_event_id, started_event_id, .. }) = event
         else {
             return Ok(());
         };
-        let refers = batch.numbered().find(|(id, _)| id == started_event_id).is_some_and(|(_, started)| {
-            matches!(started, Event::ActivityTaskStarted { scheduled_event_id: of, .. } if of == scheduled_event_id)
-        });
-        must!(refers, "the end of activity {scheduled_event_id} refers to {started_event_id}, not its start");
+        let its_start = |event: &Event| matches!(event, Event::ActivityTaskStarted { scheduled_event_id: of, .. } if of == scheduled_event_id);
+        let start = batch.numbered().find(|(_, event)| its_start(event)).map_or(0, |(id, _)| id);
+        let may_have_none =
+            matches!(event, Event::ActivityTaskTimedOut { .. } | Event::ActivityTaskCanceled { .. });
+        must!(
+            *started_event_id == start && (start != 0 || may_have_none),
+            "the end of activity {scheduled_event_id} refers to {started_event_id}, not its start"
+        );
         Ok(())
     }
 }
@@ -415,7 +503,8 @@ impl Seen {
 fn asked_by(event: &Event) -> Option<EventId> {
     if let Event::ActivityTaskScheduled(scheduled) = event {
         Some(scheduled.workflow_task_completed_event_id)
-    } else if let Event::TimerStarted { workflow_task_completed_event_id, .. }
+    } else if let Event::ActivityTaskCancelRequested { workflow_task_completed_event_id, .. }
+    | Event::TimerStarted { workflow_task_completed_event_id, .. }
     | Event::TimerCanceled { workflow_task_completed_event_id, .. }
     | Event::WorkflowExecutionCompleted { workflow_task_completed_event_id, .. }
     | Event::WorkflowExecutionFailed { workflow_task_completed_event_id, .. } = event
@@ -436,12 +525,20 @@ fn is_about_update(event: &Event) -> bool {
 }
 
 fn is_end(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::ActivityTaskCompleted { .. }
-            | Event::ActivityTaskFailed { .. }
-            | Event::ActivityTaskTimedOut { .. }
-    )
+    end_of(event).is_some()
+}
+
+/// The activity an event is the end of.
+fn end_of(event: &Event) -> Option<EventId> {
+    if let Event::ActivityTaskCompleted { scheduled_event_id, .. }
+    | Event::ActivityTaskFailed { scheduled_event_id, .. }
+    | Event::ActivityTaskTimedOut { scheduled_event_id, .. }
+    | Event::ActivityTaskCanceled { scheduled_event_id, .. } = event
+    {
+        Some(*scheduled_event_id)
+    } else {
+        None
+    }
 }
 
 fn is_outside(event: &Event) -> bool {
@@ -459,7 +556,8 @@ fn unnumbered(event: &Event) -> Event {
     let mut event = event.clone();
     if let Event::ActivityTaskCompleted { started_event_id, .. }
     | Event::ActivityTaskFailed { started_event_id, .. }
-    | Event::ActivityTaskTimedOut { started_event_id, .. } = &mut event
+    | Event::ActivityTaskTimedOut { started_event_id, .. }
+    | Event::ActivityTaskCanceled { started_event_id, .. } = &mut event
     {
         *started_event_id = 0;
     }

@@ -11,13 +11,13 @@ use std::time::Duration;
 use std::{env, fs};
 
 use tidegate_engine::{
-    Engine, IndexedValueType, NamespaceInfo, NamespaceRecord, NamespaceState, Record, ScheduleChangeKind,
-    StateChange, StickyAttributes,
+    ActivityOptions, ActivityPause, Engine, IndexedValueType, NamespaceInfo, NamespaceRecord, NamespaceState,
+    Record, ScheduleChangeKind, StateChange, StickyAttributes,
 };
 use tidegate_model::codec;
-use tidegate_model::event::Event;
+use tidegate_model::event::{Event, Priority};
 use tidegate_model::id::{Namespace, NamespaceId, RunId, TaskQueue};
-use tidegate_model::payload::{Failure, Payload};
+use tidegate_model::payload::{Failure, Payload, RetryPolicy};
 use tidegate_model::time::Timestamp;
 
 use crate::schedule_golden;
@@ -76,7 +76,13 @@ fn name(change: &StateChange) -> String {
         StateChange::StickyReleased { .. } => "change-sticky_released",
         StateChange::UpdateRejected { .. } => "change-update_rejected",
         StateChange::ActivityStarted { .. } => "change-activity_started",
-        StateChange::ActivityRetried { .. } => "change-activity_retried",
+        StateChange::ActivityRetried { time: None, .. } => "change-activity_retried",
+        StateChange::ActivityRetried { time: Some(_), .. } => "change-activity_retried_then",
+        StateChange::ActivityHeartbeat { .. } => "change-activity_heartbeat",
+        StateChange::ActivityPaused { .. } => "change-activity_paused",
+        StateChange::ActivityUnpaused { .. } => "change-activity_unpaused",
+        StateChange::ActivityReset { .. } => "change-activity_reset",
+        StateChange::ActivityOptionsUpdated { .. } => "change-activity_options_updated",
         StateChange::RunsForgotten { .. } => "change-runs_forgotten",
         StateChange::Namespace(NamespaceRecord::Saved(_)) => "change-namespace_saved",
         StateChange::Namespace(NamespaceRecord::Forgotten { .. }) => "change-namespace_forgotten",
@@ -142,8 +148,61 @@ fn changes() -> Vec<StateChange> {
         StateChange::ActivityRetried {
             run_id,
             scheduled_event_id: 5,
+            time: None,
             due: time,
             failure: Failure::application("no answer", "Unreachable", false),
+        },
+        StateChange::ActivityRetried {
+            run_id,
+            scheduled_event_id: 5,
+            time: Some(time),
+            due: time,
+            failure: Failure::application("no answer", "Unreachable", false),
+        },
+        StateChange::ActivityHeartbeat {
+            run_id,
+            scheduled_event_id: 5,
+            time,
+            details: vec![Payload::json("0.5")],
+        },
+        StateChange::ActivityPaused {
+            run_id,
+            scheduled_event_id: 5,
+            pause: ActivityPause {
+                time,
+                identity: String::from("operator"),
+                reason: String::from("the pump is out"),
+                request_id: String::from("pause/1"),
+            },
+        },
+        StateChange::ActivityUnpaused {
+            run_id,
+            scheduled_event_id: 5,
+            due: time,
+            reset_attempts: true,
+            reset_heartbeat: false,
+        },
+        StateChange::ActivityReset {
+            run_id,
+            scheduled_event_id: 5,
+            due: time,
+            reset_heartbeat: true,
+            keep_paused: true,
+            restore_options: true,
+        },
+        StateChange::ActivityOptionsUpdated {
+            run_id,
+            scheduled_event_id: 5,
+            due: time,
+            options: Box::new(ActivityOptions {
+                task_queue: TaskQueue::new("gpu").expect("a queue"),
+                schedule_to_close_timeout: Some(Duration::from_secs(60)),
+                schedule_to_start_timeout: None,
+                start_to_close_timeout: Duration::from_secs(30),
+                heartbeat_timeout: Some(Duration::from_secs(5)),
+                retry_policy: RetryPolicy::default(),
+                priority: Some(Priority { priority_key: 1, ..Priority::default() }),
+            }),
         },
         StateChange::RunsForgotten { runs: vec![run_id] },
         StateChange::Namespace(NamespaceRecord::Saved(NamespaceInfo {
@@ -189,10 +248,14 @@ fn full_of_life() -> Vec<u8> {
         "start busy queue=b size=20",
         "poll b",
         "poll s",
-        "complete busy sticky=s: activity out; activity back-off never=Kind; activity new; timer t 90s; timer u 1s",
+        "complete busy sticky=s: activity out all=9m beat=1m; activity back-off never=Kind; activity new; timer t 90s; timer u 1s",
         "poll activity b as bob",
         "poll activity b as bob",
         "failed back-off oops",
+        "beat out size=3",
+        "renew busy out heartbeat",
+        "tune busy back-off priority=1",
+        "pause busy new",
         "signal busy go request=r",
         "wait 2s",
         "signal busy again request=s",

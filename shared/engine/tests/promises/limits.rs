@@ -50,7 +50,7 @@ fn an_id_that_is_too_long_is_refused_by_the_limits_name() {
 }
 
 #[test]
-fn a_command_with_too_large_a_payload_fails_the_task() {
+fn a_command_with_too_large_a_payload_ends_the_run_and_tells_the_worker() {
     check(
         "
         > start w
@@ -59,6 +59,10 @@ fn a_command_with_too_large_a_payload_fails_the_task() {
         alice: task of w, attempt 1, whole 1-3
         > complete w: activity a size=524289
         invalid: BadScheduleActivityAttributes: activity input has 524289 bytes; PAYLOAD_BYTES_MAX is 524288
+        > history w
+        1 WorkflowExecutionStarted, 2 WorkflowTaskScheduled(q)
+        3 WorkflowTaskStarted
+        4 WorkflowTaskFailed(BadScheduleActivityAttributes), 5 WorkflowExecutionTerminated
         > start x queue=other
         started
         > poll other
@@ -114,7 +118,11 @@ fn a_failure_that_is_too_large_for_an_event_is_cut() {
     }
     let last = stage.world.histories[&stage.run_id("w")].last().expect("there is the end").clone();
     let Event::ActivityTaskFailed { failure, .. } = &last.events[1] else { panic!("it failed") };
-    assert_eq!(failure.message.len(), FAILURE_BYTES_MAX);
+    let cut = failure.cause.as_ref().expect("what is left of it");
+    assert_eq!(
+        (failure.message.as_str(), cut.message.len()),
+        ("Failure exceeds size limit.", FAILURE_BYTES_MAX)
+    );
 }
 
 #[test]
@@ -273,7 +281,7 @@ fn two_thousand_last_attempts_that_end_at_once_fit_the_wire() {
     assert_eq!(stage.run(&format!("complete w: {}", commands.join("; "))), ["ok"]);
     for n in 0..2_000 {
         stage.run("poll activity q");
-        stage.run(&format!("failed a{n} size=5000"));
+        stage.run(&format!("failed a{n} size=3000"));
     }
     stage.run("wait 1s");
     for _ in 0..2_000 {

@@ -1,28 +1,34 @@
 //! The language of the transcripts.
 //!
 //! ```text
-//! > start w [queue=q] [request=r] [task-timeout=5s]
+//! > start w [queue=q] [request=r] [task-timeout=5s] [run-timeout=1m] [priority=n]
 //! > signal w name [request=r] [run=other] [size=1000]
 //! > poll q as alice                         a workflow task
-//! > poll activity q as alice
+//! > poll activity q [key=k] as alice
 //! > abandon alice                           her oldest waiting poll
-//! > complete w [sticky=s] [sticky-timeout=5s] [as alice]: command; command; …
+//! > complete w [sticky=s] [sticky-timeout=5s] [force] [return] [as alice]: command; command; …
 //!       activity a [queue=q] [timeout=30s] [attempts=n] [first=1s] [times=2] [longest=9s] [never=Kind] [size=n]
+//!          [all=1m] [start=9s] [beat=5s] [priority=n]      the other time-outs
+//!       unask 5                            the activity of this scheduled event
 //!       timer t 10s · cancel t · finish [size=n] · fail text
 //! > fail w                                  the worker's own failure
-//! > done a [size=n]    > failed a text [kind=Kind] [final] [after=5s]
+//! > done a [size=n]    > failed a text [kind=Kind] [final] [after=5s] [progress=n]    > canceled a    > beat a [size=n]
+//!                                         w/a by the workflow's name for it
+//! > pause w a · unpause w a · renew w a · tune w a key=value    see `script/activities.rs`
+//! > activities w · queue [activity] q
 //! > query w name [run=v] [unless=open|unclean] as bob
 //! > answer name text    > answer name failed    > complete w answers=name/text: …
 //! > update w u [wait=accepted] [run=v] [size=n] as bob    > ask-update w u [wait=accepted] as bob
 //! > start-update w u [join] [request=r] as bob
 //!       accept u [loose] [given] · respond u text · reject u      in a completion
 //! > follow w [beyond=n] [closed] as bob     waits for history
-//! > shutdown alice · wait 10s · off 30d · crash
+//! > shutdown alice · retire key [sticky=s] · wait 10s · off 30d · crash
 //! > history w · describe w · list [n] · deadline
 //! ```
 //! A task is answered with the token handed out last for its workflow or activity; `w~1` is the one before.
 
 mod updates;
+mod activities;
 mod waits;
 
 use std::collections::BTreeMap;
@@ -31,7 +37,8 @@ use std::time::Duration;
 
 use tidegate_engine::{
     ActivityTaskToken, Command, HistoryPart, ListWorkflows, Refusal, Reply, Request, RunSummary,
-    ScheduleActivity, StartWorkflow, StickyAttributes, Ticket, WorkflowTaskCompletion, WorkflowTaskToken,
+    ScheduleActivity, StartWorkflow, StickyAttributes, Ticket, WorkflowTask, WorkflowTaskCompletion,
+    WorkflowTaskToken,
 };
 use tidegate_model::event::{Event, WorkflowTaskFailedCause};
 use tidegate_model::id::{Namespace, RunId, TaskQueue, WorkflowId};
@@ -88,7 +95,15 @@ impl Stage {
             "abandon" => self.abandon(words.at(1)),
             "complete" => self.complete(line),
             "fail" => self.fail(&words),
-            "done" | "failed" => self.answer_activity(&words),
+            "done" | "failed" | "canceled" | "beat" => self.answer_activity(&words),
+            "pause" | "unpause" | "renew" | "tune" => self.operate(&words),
+            "activities" => self.pending(&words),
+            "queue" => self.describe_queue(&words),
+            "retire" => self.request(Request::ShutdownWorkerInstance {
+                namespace: namespace(),
+                sticky_task_queue: words.value("sticky").map(queue),
+                worker_instance_key: words.at(1).to_owned(),
+            }),
             "shutdown" => self.request(Request::ShutdownWorker { identity: words.at(1).to_owned() }),
             "wait" => {
                 let replies = self.world.wait(duration(words.at(1)));
@@ -166,14 +181,14 @@ impl Stage {
                 namespace: namespace(),
                 task_queue: queue(words.at(2)),
                 identity: identity.clone(),
-                worker_instance_key: String::new(),
+                worker_instance_key: words.value("key").unwrap_or_default().to_owned(),
             }
         } else {
             Request::PollWorkflowTaskQueue {
                 namespace: namespace(),
                 task_queue: queue(words.at(1)),
                 identity: identity.clone(),
-                worker_instance_key: String::new(),
+                worker_instance_key: words.value("key").unwrap_or_default().to_owned(),
             }
         };
         let (ticket, replies) = self.world.request(request);
@@ -201,6 +216,8 @@ impl Stage {
             sticky,
             messages,
             query_results: self.asked.results(&words),
+            return_new_workflow_task: words.has("return"),
+            force_create_new_workflow_task: words.has("force"),
             ..WorkflowTaskCompletion::new(token, commands, words.identity())
         })))
     }
@@ -212,26 +229,6 @@ impl Stage {
             failure: Failure::application("a bug", "Bug", false),
             identity: words.identity().to_owned(),
         })
-    }
-
-    fn answer_activity(&mut self, words: &Words<'_>) -> Vec<String> {
-        let token = named(&self.activities, words.at(1));
-        let identity = words.identity().to_owned();
-        let request = if words.verb() == "done" {
-            Request::RespondActivityTaskCompleted {
-                task: token.into(),
-                result: payloads(words.value("size")),
-                identity,
-            }
-        } else {
-            Request::RespondActivityTaskFailed {
-                task: token.into(),
-                failure: failure(words),
-                last_heartbeat_details: None,
-                identity,
-            }
-        };
-        self.request(request)
     }
 
     fn request(&mut self, request: Request) -> Vec<String> {
@@ -274,6 +271,26 @@ impl Stage {
         lines
     }
 
+    fn render_task(&mut self, task: &WorkflowTask) -> String {
+        let tokens = self.workflow_tasks.entry(task.workflow_id.to_string()).or_default();
+        tokens.push(task.token.clone());
+        let (first, _) = self.world.events_of(task);
+        let part = match &task.history {
+            HistoryPart::Whole => "whole",
+            HistoryPart::Since(_) => "since",
+        };
+        let transient = match (task.transient.is_empty(), task.attempt) {
+            (true, _) => "",
+            (false, 1) => ", speculative",
+            (false, _) => ", transient",
+        };
+        let last = task.started_event_id;
+        let (id, attempt) = (&task.workflow_id, task.attempt);
+        let queries = self.asked.take(task);
+        let updates = updates::render_messages(task);
+        format!("task of {id}, attempt {attempt}, {part} {first}-{last}{transient}{updates}{queries}")
+    }
+
     fn render_direct(&mut self, reply: Result<Reply, Refusal>) -> String {
         match reply {
             Ok(Reply::Started { fresh, .. }) => {
@@ -287,28 +304,24 @@ impl Stage {
             Ok(Reply::Done) => String::from("ok"),
             Ok(Reply::WorkflowTask(None) | Reply::ActivityTask(None)) => String::from("nothing"),
             Ok(Reply::WorkflowTask(Some(task))) if task.query.is_some() => self.render_query_task(&task),
-            Ok(Reply::WorkflowTask(Some(task))) => {
-                let tokens = self.workflow_tasks.entry(task.workflow_id.to_string()).or_default();
-                tokens.push(task.token.clone());
-                let (first, _) = self.world.events_of(&task);
-                let part = match &task.history {
-                    HistoryPart::Whole => "whole",
-                    HistoryPart::Since(_) => "since",
-                };
-                let transient = match (task.transient.is_empty(), task.attempt) {
-                    (true, _) => "",
-                    (false, 1) => ", speculative",
-                    (false, _) => ", transient",
-                };
-                let last = task.started_event_id;
-                let (id, attempt) = (&task.workflow_id, task.attempt);
-                let queries = self.asked.take(&task);
-                let updates = updates::render_messages(&task);
-                format!("task of {id}, attempt {attempt}, {part} {first}-{last}{transient}{updates}{queries}")
+            Ok(Reply::WorkflowTask(Some(task))) => self.render_task(&task),
+            Ok(Reply::WorkflowTaskCompleted { next, reset_history_event_id }) => {
+                let next = next.map(|task| format!(", next {}", self.render_task(&task)));
+                let reset = reset_history_event_id.map(|id| format!(", back to {id}"));
+                format!("ok{}{}", next.unwrap_or_default(), reset.unwrap_or_default())
             }
+            Ok(Reply::Heartbeat { cancel_requested, paused, reset }) => {
+                let said = [(cancel_requested, "cancel"), (paused, "pause"), (reset, "reset")];
+                let said: Vec<&str> = said.iter().filter(|(is, _)| *is).map(|(_, word)| *word).collect();
+                if said.is_empty() { String::from("go on") } else { said.join(", ") }
+            }
+            Ok(Reply::TaskQueueDescribed(description)) => self.render_queue(&description),
             Ok(Reply::ActivityTask(Some(task))) => {
                 self.activities.entry(task.activity_id.clone()).or_default().push(task.token.clone());
-                format!("activity {} of {}, attempt {}", task.activity_id, task.workflow_id, task.attempt)
+                let told: usize = task.heartbeat_details.iter().map(|payload| payload.data.len()).sum();
+                let told = if told > 0 { format!(", told {told} bytes") } else { String::new() };
+                let (activity, workflow, attempt) = (&task.activity_id, &task.workflow_id, task.attempt);
+                format!("activity {activity} of {workflow}, attempt {attempt}{told}")
             }
             Ok(Reply::Query(answer)) => waits::render_answer(&answer),
             Ok(Reply::QueryRejected { status }) => format!("rejected, it is {}", status.name()),
@@ -316,9 +329,6 @@ impl Stage {
             Err(Refusal::WorkflowNotReady(message)) => format!("not ready: {message}"),
             Err(Refusal::FailedPrecondition(message)) => format!("failed precondition: {message}"),
             Ok(reply @ Reply::Update { .. }) => updates::render_update(&reply),
-            Ok(Reply::WorkflowTaskCompleted { next: None, reset_history_event_id: Some(id) }) => {
-                format!("ok, back to {id}")
-            }
             Err(Refusal::MultiOperation { is_start, refusal }) => {
                 updates::render_multi(is_start, &self.render_direct(Err(*refusal)))
             }
@@ -338,15 +348,12 @@ impl Stage {
             Err(Refusal::InvalidArgument(message)) => format!("invalid: {}", self.with_names(message)),
             Err(Refusal::ResourceExhausted { limit, .. }) => format!("exhausted: {limit}"),
             Ok(
-                other @ (Reply::WorkflowTaskCompleted { .. }
-                | Reply::Heartbeat { .. }
-                | Reply::ActivityOptions(_)
+                other @ (Reply::ActivityOptions(_)
                 | Reply::Reset { .. }
                 | Reply::Counted { .. }
                 | Reply::Namespace(_)
                 | Reply::Namespaces { .. }
                 | Reply::SearchAttributes { .. }
-                | Reply::TaskQueueDescribed(_)
                 | Reply::ScheduleCreated { .. }
                 | Reply::ScheduleDescribed(_)
                 | Reply::SchedulesListed { .. }
@@ -434,6 +441,8 @@ fn start(words: &Words<'_>) -> StartWorkflow {
     StartWorkflow {
         input: payloads(words.value("size")),
         workflow_task_timeout: words.value("task-timeout").map(duration),
+        workflow_run_timeout: words.value("run-timeout").map(duration),
+        priority: activities::priority(words),
         identity: String::from("caller"),
         request_id: words.value("request").unwrap_or_default().to_owned(),
         ..StartWorkflow::new(
@@ -452,8 +461,15 @@ fn command(text: &str) -> Command {
             task_queue: words.value("queue").map(queue),
             input: payloads(words.value("size")),
             retry_policy: retry_policy(&words),
+            schedule_to_close_timeout: words.value("all").map_or(Duration::ZERO, duration),
+            schedule_to_start_timeout: words.value("start").map_or(Duration::ZERO, duration),
+            heartbeat_timeout: words.value("beat").map_or(Duration::ZERO, duration),
+            priority: activities::priority(&words),
             ..ScheduleActivity::new(words.at(1), "greet", duration(words.value("timeout").unwrap_or("30s")))
         }),
+        "unask" => {
+            Command::RequestCancelActivityTask { scheduled_event_id: words.at(1).parse().expect("a number") }
+        }
         "timer" => Command::StartTimer {
             timer_id: words.at(1).to_owned(),
             start_to_fire_timeout: duration(words.at(2)),
@@ -559,14 +575,19 @@ fn render_event(event: &Event) -> String {
         | Event::ActivityTaskTimedOut { scheduled_event_id, started_event_id, retry_state, .. } => {
             format!("({scheduled_event_id}, {started_event_id}, {retry_state:?})")
         }
-        Event::ActivityTaskCancelRequested { .. }
-        | Event::MarkerRecorded { .. }
+        Event::ActivityTaskCancelRequested { scheduled_event_id, .. } => format!("({scheduled_event_id})"),
+        Event::ActivityTaskCanceled {
+            scheduled_event_id,
+            started_event_id,
+            latest_cancel_requested_event_id,
+            ..
+        } => format!("({scheduled_event_id}, {started_event_id}, {latest_cancel_requested_event_id})"),
+        Event::MarkerRecorded { .. }
         | Event::RequestCancelExternalWorkflowExecutionInitiated { .. }
         | Event::SignalExternalWorkflowExecutionInitiated { .. }
         | Event::StartChildWorkflowExecutionInitiated(_)
         | Event::UpsertWorkflowSearchAttributes { .. }
         | Event::WorkflowPropertiesModified { .. }
-        | Event::ActivityTaskCanceled { .. }
         | Event::WorkflowExecutionCancelRequested { .. }
         | Event::RequestCancelExternalWorkflowExecutionFailed { .. }
         | Event::ExternalWorkflowExecutionCancelRequested { .. }

@@ -302,7 +302,7 @@ fn bad_commands_fail_the_task_with_their_cause_and_tell_the_worker() {
         > poll q
         alice: task of w, attempt 1, whole 1-3
         > complete w: activity a timeout=0s
-        invalid: BadScheduleActivityAttributes: the start-to-close time-out must be above zero
+        invalid: BadScheduleActivityAttributes: a start-to-close or a schedule-to-close time-out must be given
         > history w
         1 WorkflowExecutionStarted, 2 WorkflowTaskScheduled(q)
         3 WorkflowTaskStarted

@@ -68,6 +68,19 @@ fn an_effect_ends_the_waiting_of_records_at_leisure() {
 }
 
 #[test]
+fn an_effect_at_leisure_is_released_at_once_and_forces_nothing() {
+    let mut core = on_memory();
+    let both = vec![Do::Append(leisurely(b"slow")), Do::EffectAtLeisure(1)];
+    assert_eq!(group(&mut core, 0, both), [1]);
+    assert_eq!(core.store().last_row(), 0, "it rests on nothing that must be kept");
+    group(&mut core, 1, vec![Do::EffectAtLeisure(2), Do::Append(urgent(b"fast"))]);
+    assert_eq!(core.store().last_row(), 1);
+    assert_eq!(group(&mut core, 2, vec![Do::Effect(3)]), [3]);
+    group(&mut core, 3, vec![Do::Append(leisurely(b"slow"))]);
+    assert_eq!(core.store().last_row(), 1, "an effect that was released asks for nothing later");
+}
+
+#[test]
 fn records_at_leisure_wait_no_longer_than_the_limit() {
     let mut core = on_memory();
     group(&mut core, 0, vec![Do::Append(leisurely(b"slow"))]);

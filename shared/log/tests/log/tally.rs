@@ -19,6 +19,7 @@ pub(crate) enum Do {
     Append(Append),
     /// Ask the world for this.
     Effect(u32),
+    EffectAtLeisure(u32),
     /// Be woken after this long, and append a record then.
     Wake(Duration),
     /// Another epoch.
@@ -63,6 +64,7 @@ impl Tally {
         match input {
             Do::Append(append) => self.append(turn, &append),
             Do::Effect(number) => turn.effect(number),
+            Do::EffectAtLeisure(number) => turn.effect_at_leisure(number),
             Do::Wake(after) => self.wake_at = Some(turn.now() + after),
             Do::BeginEpoch(epoch) => turn.begin_epoch(epoch),
             Do::All(all) => all.into_iter().for_each(|one| self.act(turn, one)),
