@@ -24,7 +24,7 @@ use tidegate_model::time::{Stamp, Timestamp};
 use crate::record::{NamespaceRecord, ScheduleChange, ScheduleChangeKind};
 use crate::request::{NamespaceState, RunStatus};
 
-use clock::{Calendar, LastLook};
+use clock::{CalendarTime, ClockView};
 use state::Attention;
 pub(crate) use state::{ChainEnd, Scheduled};
 
@@ -42,7 +42,7 @@ pub(crate) struct Schedules {
     /// Which schedule wants to hear of a chain of runs.
     watched: BTreeMap<RunId, Key>,
     /// Volatile, as is what follows.
-    last_look: LastLook,
+    clock: ClockView,
     /// The calendar may show less than it did: schedules that are ahead of it by much are set back.
     may_be_ahead: bool,
 }
@@ -113,17 +113,21 @@ impl Schedules {
 
     /// Notes how the calendar stands to the engine's time.
     pub(crate) fn look_at_clock(&mut self, now: Timestamp, stamp: &Stamp) {
-        self.may_be_ahead |= self.last_look.look(now, stamp);
+        self.may_be_ahead |= self.clock.look(now, stamp);
     }
 
     /// When there is something to do next, by the engine's time.
     pub(crate) fn next_deadline(&self) -> Option<(Timestamp, &'static str)> {
         let attention = self.attention.first().map(|(at, _)| *at);
-        let due = self.due.first().map(|(at, _)| self.last_look.engine_time(*at));
+        let due = self.due.first().map(|(at, _)| self.clock.engine_time(*at));
         attention.into_iter().chain(due).min().map(|at| (at, "a schedule acts"))
     }
 
-    fn next_due(&self, now: Timestamp, calendar: Calendar) -> Option<Key> {
+    fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
+    fn next_due(&self, now: Timestamp, calendar: CalendarTime) -> Option<Key> {
         let attention = self.attention.first().filter(|(at, _)| *at <= now);
         let due = self.due.first().filter(|(at, _)| calendar.is_set && *at <= calendar.now);
         attention.or(due).map(|(_, key)| key.clone())

@@ -18,7 +18,7 @@ use crate::request::{CancelWorkflow, Refusal, Reply, Request, StartWorkflow, Ter
 use crate::search_attributes::SCHEDULED_BY_ID;
 
 use super::Key;
-use super::clock::Calendar;
+use super::clock::CalendarTime;
 use super::overlap::End;
 use super::state::Scheduled;
 
@@ -28,7 +28,7 @@ const SCHEDULED_START_TIME: &str = "TemporalScheduledStartTime";
 impl Engine {
     /// Does what is due, as far as it fits into a group commit.
     pub(crate) fn schedules_due(&mut self, step: &mut Step<'_>) {
-        let calendar = Calendar::new(step.now, &step.stamp);
+        let calendar = CalendarTime::new(step.now, &step.stamp);
         if calendar.is_set && std::mem::take(&mut self.schedules.may_be_ahead) {
             self.set_back_schedules(step, calendar);
         }
@@ -46,7 +46,7 @@ impl Engine {
         &mut self,
         step: &mut Step<'_>,
         key: &Key,
-        calendar: Calendar,
+        calendar: CalendarTime,
         change: ScheduleChangeKind,
     ) {
         let (namespace, schedule_id) = key.clone();
@@ -55,7 +55,7 @@ impl Engine {
     }
 
     /// Looks at one schedule and does what is to be done. Gives the bytes that this took, about.
-    pub(super) fn run_schedule(&mut self, step: &mut Step<'_>, key: &Key, calendar: Calendar) -> usize {
+    pub(super) fn run_schedule(&mut self, step: &mut Step<'_>, key: &Key, calendar: CalendarTime) -> usize {
         if self.schedules.get(key).is_some_and(Scheduled::has_closed_runs) {
             self.change_schedule(step, key, calendar, ScheduleChangeKind::RunsClosed);
         }
@@ -95,7 +95,7 @@ impl Engine {
         &mut self,
         step: &mut Step<'_>,
         key: &Key,
-        calendar: Calendar,
+        calendar: CalendarTime,
         action: WaitingAction,
         beside: bool,
         acted: &mut Acted,
@@ -170,7 +170,7 @@ impl Engine {
 
     /// A calendar that was far ahead has been set right: schedules go on from the present, instead of waiting until it
     /// is as late as they believed. What they have started for times to come is recognised by its workflow id.
-    fn set_back_schedules(&mut self, step: &mut Step<'_>, calendar: Calendar) {
+    fn set_back_schedules(&mut self, step: &mut Step<'_>, calendar: CalendarTime) {
         let latest = calendar.now + Duration::from_secs(SCHEDULE_AHEAD_SECONDS_MAX);
         let ahead: Vec<(Key, u64)> = self
             .schedules

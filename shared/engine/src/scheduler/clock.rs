@@ -4,19 +4,21 @@
 
 use std::time::Duration;
 
-use tidegate_model::limits::{SCHEDULE_CLOCK_LOOK_SECONDS, SCHEDULE_CLOCK_SECONDS};
+use tidegate_model::limits::{
+    SCHEDULE_AHEAD_SECONDS_MAX, SCHEDULE_CLOCK_LOOK_SECONDS, SCHEDULE_CLOCK_SECONDS,
+};
 use tidegate_model::time::{ClockState, Stamp, Timestamp};
 
 /// What the calendar shows at a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Calendar {
+pub(super) struct CalendarTime {
     /// Its time; the engine's while the clock is not set.
     pub(super) now: Timestamp,
     /// Whether it may be acted on.
     pub(super) is_set: bool,
 }
 
-impl Calendar {
+impl CalendarTime {
     pub(super) fn new(now: Timestamp, stamp: &Stamp) -> Self {
         match stamp.state {
             ClockState::Unset => Self { now, is_set: false },
@@ -25,20 +27,25 @@ impl Calendar {
     }
 }
 
+#[expect(clippy::cast_possible_wrap, reason = "an hour")]
+const SET_BACK_MICROS: i64 = SCHEDULE_AHEAD_SECONDS_MAX as i64 * 1_000_000;
+
 /// How calendar and engine time last stood to each other. Never stored: each process looks for itself.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct LastLook(Option<Look>);
+pub(super) struct ClockView(Option<Seen>);
 
 #[derive(Debug, Clone, Copy)]
-struct Look {
+struct Seen {
     now: Timestamp,
     state: ClockState,
-    /// The calendar less the engine's time, in microseconds; of the last look at a set clock.
+    /// The calendar less the engine's time, in microseconds, when it was last set.
     ahead: i64,
+    /// The most that it was since it was last set back.
+    ahead_most: i64,
 }
 
-impl LastLook {
-    /// Takes a look. Says whether the calendar may have been set back since the last.
+impl ClockView {
+    /// Takes a look. Says whether the calendar may have been set back by more than a schedule may be ahead of it.
     pub(super) fn look(&mut self, now: Timestamp, stamp: &Stamp) -> bool {
         let ahead = match stamp.state {
             ClockState::Unset => None,
@@ -46,18 +53,25 @@ impl LastLook {
                 Some(stamp.wall.as_micros().saturating_sub(now.as_micros()))
             }
         };
-        let before = self.0.filter(|look| look.state != ClockState::Unset).map(|look| look.ahead);
-        self.0 = Some(Look { now, state: stamp.state, ahead: ahead.or(before).unwrap_or(0) });
+        let Some(ahead) = ahead else {
+            let (ahead, ahead_most) = self.0.map_or((0, i64::MAX), |seen| (seen.ahead, seen.ahead_most));
+            self.0 = Some(Seen { now, state: stamp.state, ahead, ahead_most });
+            return false;
+        };
         // A process that begins does not know what the calendar showed before.
-        ahead.is_some_and(|ahead| before.is_none_or(|before| ahead < before))
+        let ahead_most = self.0.map_or(i64::MAX, |seen| seen.ahead_most).max(ahead);
+        let is_set_back = ahead_most.saturating_sub(ahead) > SET_BACK_MICROS;
+        let ahead_most = if is_set_back { ahead } else { ahead_most };
+        self.0 = Some(Seen { now, state: stamp.state, ahead, ahead_most });
+        is_set_back
     }
 
     /// When, by the engine's time, the calendar will show `due`, or has to be looked at again before that can be said.
     pub(super) fn engine_time(&self, due: Timestamp) -> Timestamp {
-        let Some(look) = self.0 else { return due };
-        let at = Timestamp::from_micros(due.as_micros().saturating_sub(look.ahead));
-        let again = |seconds| look.now + Duration::from_secs(seconds);
-        match look.state {
+        let Some(seen) = self.0 else { return due };
+        let at = Timestamp::from_micros(due.as_micros().saturating_sub(seen.ahead));
+        let again = |seconds| seen.now + Duration::from_secs(seconds);
+        match seen.state {
             ClockState::Unset => again(SCHEDULE_CLOCK_LOOK_SECONDS),
             ClockState::Holdover => at.min(again(SCHEDULE_CLOCK_LOOK_SECONDS)),
             ClockState::Synchronised => at.min(again(SCHEDULE_CLOCK_SECONDS)),

@@ -10,7 +10,7 @@ use crate::record::{BackfillProgress, ScheduleChangeKind, WaitingAction};
 use crate::request::OverlapPolicy;
 use crate::schedule::{SpecTime, SpecTimes};
 
-use super::clock::Calendar;
+use super::clock::CalendarTime;
 use super::overlap::{End, Verdict, verdict};
 use super::state::Scheduled;
 
@@ -57,7 +57,7 @@ impl Came {
 
 impl Scheduled {
     /// Looks, and lets at most `starts_max` actions start beside others.
-    pub(super) fn look(&self, calendar: Calendar, starts_max: usize) -> Look {
+    pub(super) fn look(&self, calendar: CalendarTime, starts_max: usize) -> Look {
         let mut came = Came {
             to: self.dealt_with,
             backfill: None,
@@ -78,16 +78,13 @@ impl Scheduled {
             let beside_max = beside_max.saturating_sub(came.actions.len());
             self.take_backfill(times, beside_max, &mut came);
         }
-        let room = SCHEDULE_WAITING_MAX.saturating_sub(self.waiting.len());
-        let dropped = came.actions.len().saturating_sub(room);
-        came.actions.truncate(room);
-
         let all: Vec<WaitingAction> = self.waiting.iter().chain(&came.actions).copied().collect();
         let mut verdict = verdict(&all, self.is_running(), self.policy(None));
         let has_more = came.has_more || verdict.beside.len() > starts_max;
+        let dropped = verdict.drop_surplus(self.next_number);
         verdict.beside.truncate(starts_max);
         let (starts, left_out) = self.permitted(&verdict);
-        let times_came = self.times_came(came, &verdict, dropped);
+        let times_came = self.times_came(came, &verdict, &dropped);
         Look { times_came, starts, left_out, end_running: verdict.end_running, has_more }
     }
 
@@ -193,12 +190,20 @@ impl Scheduled {
         (starts, left_out)
     }
 
-    fn times_came(&self, came: Came, verdict: &Verdict, dropped: usize) -> Option<ScheduleChangeKind> {
+    fn times_came(
+        &self,
+        came: Came,
+        verdict: &Verdict,
+        dropped: &BTreeSet<u64>,
+    ) -> Option<ScheduleChangeKind> {
         let skipped: BTreeSet<u64> = verdict.skipped.iter().map(|action| action.number).collect();
         let waited = self.waiting.iter().map(|action| action.number);
         let left_out = ranges(waited.filter(|number| skipped.contains(number)));
-        let waiting: Vec<WaitingAction> =
-            came.actions.into_iter().filter(|action| !skipped.contains(&action.number)).collect();
+        let waiting: Vec<WaitingAction> = came
+            .actions
+            .into_iter()
+            .filter(|action| !skipped.contains(&action.number) && !dropped.contains(&action.number))
+            .collect();
         let is_news = came.to != self.dealt_with || came.next_number != self.next_number;
         if !is_news && came.backfill.is_none() && skipped.is_empty() {
             return None;
@@ -211,7 +216,7 @@ impl Scheduled {
             next_number: came.next_number,
             overlap_skipped: skipped.len() as u64,
             missed_catchup_window: came.missed,
-            buffer_dropped: dropped as u64,
+            buffer_dropped: dropped.len() as u64,
         })
     }
 }

@@ -1,5 +1,9 @@
 //! Which of the actions that wait are taken, left out or go on waiting, given that one runs or not.
 
+use std::collections::BTreeSet;
+
+use tidegate_model::limits::SCHEDULE_WAITING_MAX;
+
 use crate::record::WaitingAction;
 use crate::request::OverlapPolicy;
 
@@ -47,6 +51,20 @@ pub(super) fn verdict(actions: &[WaitingAction], is_running: bool, own: OverlapP
 }
 
 impl Verdict {
+    /// Takes out what is too much to wait, the newest first, but nothing that has been waiting: what has a number
+    /// below `first_new`.
+    pub(super) fn drop_surplus(&mut self, first_new: u64) -> BTreeSet<u64> {
+        let surplus = (self.waiting.len() + self.beside.len()).saturating_sub(SCHEDULE_WAITING_MAX);
+        let new = self.waiting.iter().chain(&self.beside).map(|action| action.number);
+        let mut dropped: BTreeSet<u64> = new.filter(|number| *number >= first_new).collect();
+        while dropped.len() > surplus {
+            dropped.pop_first();
+        }
+        self.waiting.retain(|action| !dropped.contains(&action.number));
+        self.beside.retain(|action| !dropped.contains(&action.number));
+        dropped
+    }
+
     fn make_way(&mut self, action: WaitingAction, is_running: bool, end: End) {
         if is_running {
             // It starts when the other has closed.

@@ -21,7 +21,7 @@ use crate::search_attributes::SCHEDULED_BY_ID;
 use crate::visibility::{Filter, Row};
 
 use super::act::json;
-use super::clock::Calendar;
+use super::clock::CalendarTime;
 use super::state::Scheduled;
 
 /// What a schedule is called among workflows, with its id behind it.
@@ -37,13 +37,13 @@ impl Engine {
         schedule_id: ScheduleId,
     ) -> Result<Reply, Refusal> {
         let scheduled = self.schedule(&(namespace, schedule_id))?;
-        let calendar = Calendar::new(step.now, &step.stamp);
+        let calendar = CalendarTime::new(step.now, &step.stamp);
         Ok(Reply::ScheduleDescribed(Box::new(scheduled.description(calendar))))
     }
 
     pub(crate) fn list_schedules(&self, step: &Step<'_>, list: &ListSchedules) -> Result<Reply, Refusal> {
         let filter = self.filter(Some(&list.namespace), &list.query)?;
-        let calendar = Calendar::new(step.now, &step.stamp);
+        let calendar = CalendarTime::new(step.now, &step.stamp);
         let page_size = list.page_size.clamp(1, LIST_RUNS_MAX);
         let mut found = self
             .schedules_of(&list.namespace, list.after.as_ref())
@@ -113,7 +113,7 @@ impl super::Schedules {
 }
 
 impl Scheduled {
-    fn description(&self, calendar: Calendar) -> ScheduleDescription {
+    fn description(&self, calendar: CalendarTime) -> ScheduleDescription {
         let running = self.running.iter().filter(|running| running.closed.is_none());
         ScheduleDescription {
             schedule: self.schedule.clone(),
@@ -139,7 +139,7 @@ impl Scheduled {
         }
     }
 
-    fn entry(&self, calendar: Calendar) -> ScheduleListEntry {
+    fn entry(&self, calendar: CalendarTime) -> ScheduleListEntry {
         let spec = &self.schedule.spec;
         let first = SCHEDULE_LISTED_ENTRIES_MAX;
         let recent = self.recent.len().saturating_sub(SCHEDULE_LISTED_ACTIONS_MAX);
@@ -172,7 +172,7 @@ impl Scheduled {
     }
 
     /// The next times on which it would act, at most as many as actions are left to it.
-    fn future(&self, calendar: Calendar, count: usize) -> Vec<Timestamp> {
+    fn future(&self, calendar: CalendarTime, count: usize) -> Vec<Timestamp> {
         let Some(times) = &self.outlook.times else { return Vec::new() };
         let state = &self.schedule.state;
         let left = if state.limited_actions { state.remaining_actions } else { u64::MAX };

@@ -20,7 +20,7 @@ use crate::request::{
 use crate::start;
 
 use super::Key;
-use super::clock::Calendar;
+use super::clock::CalendarTime;
 use super::state::Scheduled;
 
 impl Engine {
@@ -49,13 +49,13 @@ impl Engine {
                 Err(Refusal::ScheduleAlreadyExists(key.1))
             };
         }
-        if self.schedules.all().count() >= SCHEDULES_MAX {
+        if self.schedules.len() >= SCHEDULES_MAX {
             let message = format!("there are {SCHEDULES_MAX} schedules");
             return Err(Refusal::ResourceExhausted { limit: "SCHEDULES_MAX", message });
         }
         let search_attributes = self.namespaces.get(&key.0)?.attributes.check(&search_attributes)?;
         let schedule = Box::new(self.kept_schedule(step, &key, schedule, &memo, &search_attributes)?);
-        let calendar = Calendar::new(step.now, &step.stamp);
+        let calendar = CalendarTime::new(step.now, &step.stamp);
         // Refused as a whole, before anything is recorded.
         let patched = initial_patch.map(|patch| patched(None, calendar, patch, String::new())).transpose()?;
         let created = ScheduleChangeKind::Created { schedule, memo, search_attributes, request_id };
@@ -118,7 +118,7 @@ impl Engine {
         if existing.knows_request(&request_id) {
             return Ok(Reply::Done);
         }
-        let calendar = Calendar::new(step.now, &step.stamp);
+        let calendar = CalendarTime::new(step.now, &step.stamp);
         patched(Some(existing), calendar, patch.clone(), request_id.clone())?;
         let calendar = self.up_to_date(step, &key);
         let change = patched(Some(self.schedule(&key)?), calendar, patch, request_id)?;
@@ -136,7 +136,7 @@ impl Engine {
         check_caller(identity, "")?;
         let key = (namespace, schedule_id);
         self.schedule(&key)?;
-        let calendar = Calendar::new(step.now, &step.stamp);
+        let calendar = CalendarTime::new(step.now, &step.stamp);
         self.change_schedule(step, &key, calendar, ScheduleChangeKind::Deleted);
         Ok(Reply::Done)
     }
@@ -147,8 +147,8 @@ impl Engine {
     }
 
     /// What was due under the schedule as it is comes before what is done to it.
-    fn up_to_date(&mut self, step: &mut Step<'_>, key: &Key) -> Calendar {
-        let calendar = Calendar::new(step.now, &step.stamp);
+    fn up_to_date(&mut self, step: &mut Step<'_>, key: &Key) -> CalendarTime {
+        let calendar = CalendarTime::new(step.now, &step.stamp);
         let due = self.schedules.get(key).and_then(Scheduled::calendar_due);
         if due.is_some_and(|due| calendar.is_set && due <= calendar.now) {
             self.run_schedule(step, key, calendar);
@@ -222,7 +222,7 @@ fn notes(what: &str, notes: &str) -> Result<(), Wrong> {
 /// The change that a patch asks for; `None` is a schedule that is being created.
 fn patched(
     scheduled: Option<&Scheduled>,
-    calendar: Calendar,
+    calendar: CalendarTime,
     patch: SchedulePatch,
     request_id: String,
 ) -> Result<ScheduleChangeKind, Refusal> {

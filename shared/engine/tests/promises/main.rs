@@ -30,6 +30,8 @@ mod search_attributes;
 mod namespaces;
 mod schedule_stage;
 mod schedule;
+mod schedule_catch_up;
+mod schedule_clock;
 mod schedule_golden;
 mod golden;
 mod random_programs;

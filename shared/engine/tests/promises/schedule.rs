@@ -477,7 +477,7 @@ mod limits {
             > off 1100m
             starts 01-01T00:01:00
             > describe
-            1 taken, 100 dropped, 999 waiting, runs 01-01T00:01:00
+            1 taken, 99 dropped, 1000 waiting, runs 01-01T00:01:00
             ",
         );
     }

@@ -52,19 +52,7 @@ impl Stage {
     pub(crate) fn play(&mut self, line: &str) -> Vec<String> {
         let words = Words::of(line);
         let answer: Vec<String> = match words.verb {
-            "create" => self.ask(Request::CreateSchedule(Box::new(CreateSchedule {
-                namespace: namespace(),
-                schedule_id: schedule_id(),
-                schedule: schedule(&words),
-                initial_patch: words.has("trigger").then(|| SchedulePatch {
-                    trigger_immediately: Some(TriggerImmediately::default()),
-                    ..SchedulePatch::default()
-                }),
-                identity: String::from("alice"),
-                request_id: words.value("request").unwrap_or_default().to_owned(),
-                memo: header(words.value("memo")),
-                search_attributes: Header::new(),
-            }))),
+            "create" => self.ask(create_of(&words)),
             "update" => self.ask(Request::UpdateSchedule(Box::new(UpdateSchedule {
                 namespace: namespace(),
                 schedule_id: schedule_id(),
@@ -338,6 +326,27 @@ impl<'a> Words<'a> {
     fn value(&self, key: &str) -> Option<&'a str> {
         self.values.get(key).copied()
     }
+}
+
+/// The schedule that the words after `create` describe.
+pub(crate) fn create(words: &str) -> Request {
+    create_of(&Words::of(&format!("create {words}")))
+}
+
+fn create_of(words: &Words<'_>) -> Request {
+    Request::CreateSchedule(Box::new(CreateSchedule {
+        namespace: namespace(),
+        schedule_id: schedule_id(),
+        schedule: schedule(words),
+        initial_patch: words.has("trigger").then(|| SchedulePatch {
+            trigger_immediately: Some(TriggerImmediately::default()),
+            ..SchedulePatch::default()
+        }),
+        identity: String::from("alice"),
+        request_id: words.value("request").unwrap_or_default().to_owned(),
+        memo: header(words.value("memo")),
+        search_attributes: Header::new(),
+    }))
 }
 
 fn schedule(words: &Words<'_>) -> Schedule {
