@@ -165,7 +165,10 @@ pub(crate) async fn execute_multi_operation<S: WorkflowService>(
     let request =
         Request::UpdateWithStartWorkflowExecution { start: Box::new(start), update: Box::new(update) };
     let (run_id, stage, outcome, fresh) = match api.wait(patience, request).await? {
-        Some(Reply::Update { run_id, stage, outcome, started }) => (Some(run_id), stage, outcome, started),
+        Some(Reply::Update { run_id, stage, outcome, started }) => {
+            let outcome = update::outcome_of(api, run_id, &update_id, stage, outcome).await?;
+            (Some(run_id), stage, outcome, started)
+        }
         Some(_) => return Err(unexpected()),
         None => (None, UpdateStage::Admitted, None, None),
     };

@@ -26,10 +26,29 @@ pub(crate) async fn update<S: WorkflowService>(
         (update.workflow_id.clone(), update.run_id, update.request.update_id.clone());
     match api.wait(patience, Request::UpdateWorkflowExecution(Box::new(update))).await? {
         Some(Reply::Update { run_id, stage, outcome, started: _ }) => {
+            let outcome = outcome_of(api, run_id, &update_id, stage, outcome).await?;
             Ok(response(workflow_id.as_str(), Some(run_id), update_id, stage, outcome))
         }
         Some(_) => Err(unexpected()),
         None => Ok(response(workflow_id.as_str(), run_id, update_id, UpdateStage::Admitted, None)),
+    }
+}
+
+/// What came of an update that is completed. The engine keeps the outcomes of some; the history has all.
+pub(crate) async fn outcome_of<S: WorkflowService>(
+    api: &Api<S>,
+    run_id: RunId,
+    update_id: &str,
+    stage: UpdateStage,
+    kept: Option<UpdateOutcome>,
+) -> Result<Option<UpdateOutcome>, Status> {
+    if stage != UpdateStage::Completed || kept.is_some() {
+        return Ok(kept);
+    }
+    let history = api.whole_history(run_id).await?;
+    match tidegate_engine::outcome_in_history(&history, update_id) {
+        Some(outcome) => Ok(Some(outcome)),
+        None => Err(Status::not_found(format!("update {update_id:?} not found"))),
     }
 }
 
@@ -97,7 +116,9 @@ pub(crate) async fn poll_update<S: WorkflowService>(
         wait: inward::update_stage(request.wait_policy)?,
     };
     let (run_id, reached, outcome) = match api.wait(patience, poll).await? {
-        Some(Reply::Update { run_id, stage, outcome, started: _ }) => (Some(run_id), stage, outcome),
+        Some(Reply::Update { run_id, stage, outcome, started: _ }) => {
+            (Some(run_id), stage, outcome_of(api, run_id, &update_id, stage, outcome).await?)
+        }
         Some(_) => return Err(unexpected()),
         None => (run_id, UpdateStage::Admitted, None),
     };

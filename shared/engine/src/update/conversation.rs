@@ -31,6 +31,8 @@ struct Admitted {
     request: UpdateRequest,
     /// A worker has been given it.
     is_sent: bool,
+    /// That worker has asked for time and still has it: its next task does not bring it again.
+    is_in_hand: bool,
 }
 
 #[derive(Debug)]
@@ -90,7 +92,8 @@ impl Origin {
 impl Conversations {
     pub(super) fn admit(&mut self, run_id: RunId, request: UpdateRequest) {
         self.bytes += size(&request);
-        self.admitted.entry(run_id).or_default().push(Admitted { request, is_sent: false });
+        let admitted = Admitted { request, is_sent: false, is_in_hand: false };
+        self.admitted.entry(run_id).or_default().push(admitted);
     }
 
     /// An update has been let in, or not: whatever becomes of it is known elsewhere.
@@ -144,6 +147,13 @@ impl Conversations {
         requests.map(|request| (request.update_id.as_str(), request)).collect()
     }
 
+    /// The worker that has been given updates goes on with them in its next task.
+    pub(super) fn keep_in_hand(&mut self, run_id: RunId) {
+        for admitted in self.admitted.get_mut(&run_id).into_iter().flatten() {
+            admitted.is_in_hand = admitted.is_sent;
+        }
+    }
+
     /// Those a worker has been given.
     pub(super) fn sent(&self, run_id: RunId) -> Vec<String> {
         let sent = self.of_run(run_id).filter(|admitted| admitted.is_sent);
@@ -191,13 +201,17 @@ impl Engine {
     ) -> Vec<UpdateMessage> {
         let admitted = self.conversations.admitted.get_mut(&run_id).into_iter().flatten();
         admitted
-            .map(|admitted| {
+            .filter_map(|admitted| {
+                // Once: should that task come to nothing, the one after it begins from the history.
+                if std::mem::take(&mut admitted.is_in_hand) {
+                    return None;
+                }
                 admitted.is_sent = true;
-                UpdateMessage {
+                Some(UpdateMessage {
                     id: message_id(&admitted.request.update_id),
                     sequencing_event_id: started_event_id - 1,
                     request: admitted.request.clone(),
-                }
+                })
             })
             .collect()
     }

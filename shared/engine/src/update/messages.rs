@@ -164,6 +164,7 @@ impl Engine {
             self.conversations.dismiss(run_id, &update_id);
         }
         if asks_for_time {
+            self.conversations.keep_in_hand(run_id);
             return;
         }
         for update_id in undecided.into_iter().chain(carried_over) {
