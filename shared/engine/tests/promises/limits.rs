@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidegate_engine::{Effect, Engine, Input, Refusal, Reply, Request, StartWorkflow, Ticket};
+use tidegate_engine::{Effect, Engine, Input, Refusal, Reply, Request, Settings, StartWorkflow, Ticket};
 use tidegate_model::chance::Chance;
 use tidegate_model::event::Event;
 use tidegate_model::id::{Namespace, TaskQueue, WorkflowId};
@@ -290,4 +290,61 @@ fn two_thousand_last_attempts_that_end_at_once_fit_the_wire() {
     stage.world.is_crowded = false;
     stage.run("off 1d");
     assert!(stage.run("describe w")[0].contains("0 activities, 0 timers, task attempt 1"));
+}
+
+#[test]
+fn limits_are_what_the_settings_say() {
+    let settings = Settings {
+        payload_bytes_max: 100,
+        history_events_max: 40,
+        history_events_suggest: 6,
+        pending_activities_max: 2,
+        pending_timers_max: 1,
+        signals_per_run_max: 3,
+        ..Settings::default()
+    };
+    let mut stage = Stage::new();
+    stage.world.engine = Engine::new().with_settings(settings);
+    let mut said = Vec::new();
+    for line in [
+        "start w size=101",
+        "start w",
+        "poll q",
+        "complete w: timer a 1m; timer b 1m",
+        "poll q",
+        "complete w: activity a; activity b; activity c",
+        "wait 10s",
+        "poll q",
+        "complete w: activity a; timer t 1m",
+        "signal w one",
+        "signal w two size=101",
+        "signal w two",
+        "signal w three",
+        "signal w four",
+    ] {
+        said.extend(stage.run(line).into_iter().filter(|reply| reply.starts_with("invalid")));
+    }
+    assert_eq!(
+        said,
+        [
+            "invalid: workflow input has 101 bytes; PAYLOAD_BYTES_MAX is 100",
+            "invalid: PendingTimersLimitExceeded: PENDING_TIMERS_MAX is 1",
+            "invalid: PendingActivitiesLimitExceeded: PENDING_ACTIVITIES_MAX is 2",
+            "invalid: signal input has 101 bytes; PAYLOAD_BYTES_MAX is 100",
+            "invalid: run of w has had 3 signals; that is SIGNALS_PER_RUN_MAX",
+        ]
+    );
+    while stage.run("list") == ["w Running"] {
+        stage.run("poll q");
+        stage.run("complete w force:");
+    }
+    let events: Vec<&Event> =
+        stage.world.histories[&stage.run_id("w")].iter().flat_map(|batch| &batch.events).collect();
+    assert!(matches!(events.last(), Some(Event::WorkflowExecutionTerminated { .. })));
+    assert!((40..45).contains(&events.len()), "{}", events.len());
+    for (id, event) in (1_usize..).zip(events) {
+        if let Event::WorkflowTaskStarted { suggest_continue_as_new, .. } = event {
+            assert_eq!(*suggest_continue_as_new, id > 6, "event {id}");
+        }
+    }
 }

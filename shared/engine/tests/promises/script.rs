@@ -315,6 +315,7 @@ impl Stage {
                 let said: Vec<&str> = said.iter().filter(|(is, _)| *is).map(|(_, word)| *word).collect();
                 if said.is_empty() { String::from("go on") } else { said.join(", ") }
             }
+            Ok(Reply::ActivityOptions(options)) => activities::render_options(&options),
             Ok(Reply::TaskQueueDescribed(description)) => self.render_queue(&description),
             Ok(Reply::ActivityTask(Some(task))) => {
                 self.activities.entry(task.activity_id.clone()).or_default().push(task.token.clone());
@@ -348,8 +349,7 @@ impl Stage {
             Err(Refusal::InvalidArgument(message)) => format!("invalid: {}", self.with_names(message)),
             Err(Refusal::ResourceExhausted { limit, .. }) => format!("exhausted: {limit}"),
             Ok(
-                other @ (Reply::ActivityOptions(_)
-                | Reply::Reset { .. }
+                other @ (Reply::Reset { .. }
                 | Reply::Counted { .. }
                 | Reply::Namespace(_)
                 | Reply::Namespaces { .. }

@@ -179,3 +179,79 @@ fn a_worker_that_begins_anew_can_work_at_once() {
         ",
     );
 }
+
+#[test]
+fn one_worker_of_a_process_ends_and_the_others_go_on() {
+    check(
+        "
+        > start w
+        started
+        > poll q key=one
+        alice: task of w, attempt 1, whole 1-3
+        > complete w sticky=s:
+        ok
+        > poll s key=one as alice
+        > poll q key=one as bob
+        > poll q key=two as carol
+        > poll activity q key=one as dave
+        > retire one
+        ok
+        bob: nothing
+        alice: nothing
+        dave: nothing
+        > signal w go
+        signaled, event 5
+        > retire three sticky=s
+        ok
+        carol: task of w, attempt 1, whole 1-9
+        > history w
+        1 WorkflowExecutionStarted, 2 WorkflowTaskScheduled(q)
+        3 WorkflowTaskStarted
+        4 WorkflowTaskCompleted
+        5 WorkflowExecutionSignaled(go), 6 WorkflowTaskScheduled(s)
+        7 WorkflowTaskTimedOut(ScheduleToStart), 8 WorkflowTaskScheduled(q)
+        9 WorkflowTaskStarted
+        > deadline
+        in 10s: a workflow task times out
+        ",
+    );
+}
+
+#[test]
+fn what_waits_on_the_sticky_queue_of_a_worker_that_ends_goes_to_the_normal_one_at_once() {
+    check(
+        "
+        > start w
+        started
+        > poll q
+        alice: task of w, attempt 1, whole 1-3
+        > complete w sticky=s:
+        ok
+        > poll s key=one as alice
+        > abandon alice
+        > signal w go
+        signaled, event 5
+        > retire one sticky=s
+        ok
+        > poll q as bob
+        bob: task of w, attempt 1, whole 1-9
+        > complete w sticky=s as alice:
+        ok
+        > signal w again
+        signaled, event 11
+        > poll s
+        > poll q
+        alice: task of w, attempt 1, whole 1-13
+        > history w
+        1 WorkflowExecutionStarted, 2 WorkflowTaskScheduled(q)
+        3 WorkflowTaskStarted
+        4 WorkflowTaskCompleted
+        5 WorkflowExecutionSignaled(go), 6 WorkflowTaskScheduled(s)
+        7 WorkflowTaskTimedOut(ScheduleToStart), 8 WorkflowTaskScheduled(q)
+        9 WorkflowTaskStarted
+        10 WorkflowTaskCompleted
+        11 WorkflowExecutionSignaled(again), 12 WorkflowTaskScheduled(q)
+        13 WorkflowTaskStarted
+        ",
+    );
+}

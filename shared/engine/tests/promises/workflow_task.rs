@@ -399,3 +399,19 @@ fn an_unhandled_command_of_a_transient_attempt_is_not_left_to_time_out() {
         ",
     );
 }
+
+#[test]
+fn a_workflow_whose_code_no_longer_matches_stays_open_and_is_tried_again() {
+    let mut stage = crate::script::Stage::new();
+    for line in ["start w", "poll q", "fail w", "poll q", "fail w"] {
+        stage.run(line);
+    }
+    for attempt in 3..9 {
+        stage.run("wait 10m");
+        let task = stage.run("poll q");
+        assert_eq!(task, [format!("alice: task of w, attempt {attempt}, whole 1-6, transient")]);
+        assert_eq!(stage.run("fail w"), ["ok"]);
+    }
+    assert_eq!(stage.run("list"), ["w Running"]);
+    assert_eq!(stage.run("history w").len(), 3, "attempts after the first leave nothing");
+}

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use tidegate_engine::{
-    ActivityOptionsChange, ActivityRef, ActivityTarget, PauseActivity, PendingActivity, Reply, Request,
-    ResetActivity, RunDescription, TaskQueueDescription, TaskQueueKind, UnpauseActivity,
+    ActivityOptions, ActivityOptionsChange, ActivityRef, ActivityTarget, PauseActivity, PendingActivity,
+    Reply, Request, ResetActivity, RunDescription, TaskQueueDescription, TaskQueueKind, UnpauseActivity,
     UpdateActivityOptions, WhichActivities,
 };
 use tidegate_model::event::Priority;
@@ -106,7 +106,7 @@ impl Stage {
             line += &format!(", again in {:?}", at.saturating_since(self.world.now));
         }
         if let Some(failure) = &activity.last_failure {
-            line += &format!(", after {:?}", failure.message);
+            line += &format!(", after {}", failure.message);
         }
         if let Some((at, details)) = &activity.heartbeat {
             let ago = self.world.now.saturating_since(*at);
@@ -146,6 +146,21 @@ impl Stage {
             pollers.join(", ")
         )
     }
+}
+
+pub(super) fn render_options(options: &ActivityOptions) -> String {
+    let time =
+        |timeout: Option<Duration>| timeout.map_or(String::from("no"), |timeout| format!("{timeout:?}"));
+    format!(
+        "on {}, {} in all, {} to start, {:?} each, {} of silence, first {:?}, priority {}",
+        options.task_queue,
+        time(options.schedule_to_close_timeout),
+        time(options.schedule_to_start_timeout),
+        options.start_to_close_timeout,
+        time(options.heartbeat_timeout),
+        options.retry_policy.initial_interval,
+        options.priority.as_ref().map_or(0, |priority| priority.priority_key)
+    )
 }
 
 pub(super) fn priority(words: &Words<'_>) -> Option<Priority> {
