@@ -107,6 +107,8 @@ impl Engine {
             if task.is_some_and(|task| task.is_waiting_sticky()) {
                 self.time_out_workflow_task(step, run_id, TimeoutType::ScheduleToStart);
             }
+            self.move_speculative(run_id);
+            self.move_sticky_queries(step.now, run_id);
         }
         Ok(Reply::Done)
     }

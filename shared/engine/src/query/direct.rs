@@ -1,7 +1,7 @@
 //! A query as a task of its own: to the worker that has the run in its cache, with nothing else; where that one does not
 //! answer in time, to any, with the whole history.
 
-use tidegate_model::id::{EventId, Namespace, TaskQueue, WorkflowId};
+use tidegate_model::id::{EventId, Namespace, RunId, TaskQueue, WorkflowId};
 use tidegate_model::time::Timestamp;
 
 use super::{State, gone};
@@ -61,6 +61,15 @@ impl Engine {
         let tied_to = self.run_if_open(query.run_id).and_then(|run| run.sticky.as_ref());
         if tied_to.is_none_or(|sticky| sticky.attributes.task_queue != key.name) {
             self.unstick_query(now, id);
+        }
+    }
+
+    /// The queries of a run that wait at a sticky queue nobody will poll.
+    pub(crate) fn move_sticky_queries(&mut self, now: Timestamp, run_id: RunId) {
+        for id in self.queries.of_run(run_id) {
+            if let State::Ready { sticky_until: Some(_), .. } = self.queries.get(id).state {
+                self.unstick_query(now, id);
+            }
         }
     }
 

@@ -159,6 +159,15 @@ impl Engine {
             if self.run(run_id).has_lease() {
                 self.time_out_workflow_task(step, run_id, TimeoutType::StartToClose);
             }
+        } else {
+            self.move_speculative(run_id);
+        }
+    }
+
+    /// One that waits on its sticky queue goes to the normal one.
+    pub(crate) fn move_speculative(&mut self, run_id: RunId) {
+        let waits_there = |speculative: &Speculative| speculative.task.is_waiting_sticky();
+        if !self.speculative.get(&run_id).is_some_and(waits_there) {
             return;
         }
         let mut speculative = self.take_speculative(run_id).expect("found above");

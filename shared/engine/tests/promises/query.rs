@@ -5,7 +5,7 @@ use tidegate_model::limits::{BUFFERED_QUERIES_MAX, QUERIES_WAITING_MAX};
 use crate::script::{Stage, check};
 
 #[test]
-fn a_query_is_a_task_of_its_own_when_there_is_no_workflow_task_and_one_has_completed() {
+fn rule_35_a_query_is_a_task_of_its_own_when_there_is_no_workflow_task_and_one_has_completed() {
     check(
         "
         > start w
@@ -49,7 +49,7 @@ fn a_query_that_comes_before_the_first_workflow_task_goes_along_with_it() {
 }
 
 #[test]
-fn a_query_behind_an_event_sees_it_by_going_along_with_the_task_that_brings_it() {
+fn rule_35_a_query_behind_an_event_sees_it_by_going_along_with_the_task_that_brings_it() {
     check(
         "
         > start w
@@ -115,7 +115,7 @@ fn a_query_that_comes_while_the_task_is_out_goes_along_with_the_next_when_someth
 }
 
 #[test]
-fn a_sticky_query_comes_without_history_and_falls_back_to_the_normal_queue_with_all_of_it() {
+fn rule_36_a_sticky_query_comes_without_history_and_falls_back_to_the_normal_queue_with_all_of_it() {
     check(
         "
         > start w
@@ -210,7 +210,7 @@ fn a_query_that_waits_for_a_sticky_worker_moves_when_the_run_is_untied_from_it()
 }
 
 #[test]
-fn a_closed_run_answers_queries_at_its_own_task_queue() {
+fn rule_35_a_closed_run_answers_queries_at_its_own_task_queue() {
     check(
         "
         > start w queue=left
@@ -271,7 +271,7 @@ fn a_query_that_was_waiting_when_its_run_closed_is_still_answered() {
 }
 
 #[test]
-fn queries_of_a_workflow_whose_task_keeps_failing_are_refused() {
+fn rule_35_queries_of_a_workflow_whose_task_keeps_failing_are_refused() {
     check(
         "
         > start w

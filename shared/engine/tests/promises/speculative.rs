@@ -323,7 +323,7 @@ fn a_speculative_task_that_showed_many_events_is_recorded_though_nothing_came_of
 }
 
 #[test]
-fn a_workflow_that_would_close_while_a_speculative_task_is_out_sees_first_what_came() {
+fn rule_5_a_workflow_that_would_close_while_a_speculative_task_is_out_sees_first_what_came() {
     check(
         "
         > start w
@@ -373,6 +373,81 @@ fn a_timer_that_fires_while_a_speculative_task_is_out_waits_for_it() {
         4 WorkflowTaskCompleted, 5 TimerStarted(t)
         6 WorkflowTaskScheduled(q), 7 WorkflowTaskStarted
         8 WorkflowTaskCompleted, 9 WorkflowExecutionUpdateAccepted(u), 10 TimerCanceled(t, 5), 11 WorkflowExecutionUpdateCompleted(u, 9)
+        ",
+    );
+}
+
+#[test]
+fn what_only_this_process_knows_leaves_the_sticky_queue_of_a_worker_that_retires() {
+    check(
+        "
+        > start w
+        started
+        > poll q
+        alice: task of w, attempt 1, whole 1-3
+        > poll alice-sticky key=k
+        > complete w sticky=alice-sticky:
+        ok
+        > abandon alice
+        > query w status as bob
+        > update w u as bob
+        > poll q as carol
+        > poll q as dave
+        > retire k sticky=alice-sticky
+        ok
+        carol: task of w, attempt 1, whole 1-6, speculative, brings u
+        dave: query status of w, whole
+        ",
+    );
+}
+
+#[test]
+fn a_worker_that_asks_for_time_keeps_its_update_and_is_not_given_it_again() {
+    check(
+        "
+        > start w
+        started
+        > poll q
+        alice: task of w, attempt 1, whole 1-3
+        > complete w:
+        ok
+        > update w u as bob
+        > poll q
+        alice: task of w, attempt 1, whole 1-6, speculative, brings u
+        > update w v as carol
+        > complete w sticky=s force return:
+        ok, next task of w, attempt 1, since 7-9, brings v
+        > complete w sticky=s: accept u; respond u done; reject v
+        ok
+        carol: failed, not so
+        bob: completed, done
+        > history w
+        1 WorkflowExecutionStarted, 2 WorkflowTaskScheduled(q)
+        3 WorkflowTaskStarted
+        4 WorkflowTaskCompleted
+        5 WorkflowTaskScheduled(q), 6 WorkflowTaskStarted
+        7 WorkflowTaskCompleted, 8 WorkflowTaskScheduled(s)
+        9 WorkflowTaskStarted
+        10 WorkflowTaskCompleted, 11 WorkflowExecutionUpdateAccepted(u), 12 WorkflowExecutionUpdateCompleted(u, 11)
+        ",
+    );
+}
+
+#[test]
+fn an_update_a_worker_kept_is_given_again_when_its_task_fails() {
+    check(
+        "
+        > start w
+        started
+        > update w u as bob
+        > poll q
+        alice: task of w, attempt 1, whole 1-3, brings u
+        > complete w force return:
+        ok, next task of w, attempt 1, whole 1-6
+        > fail w
+        ok
+        > poll q
+        alice: task of w, attempt 2, whole 1-9, transient, brings u
         ",
     );
 }

@@ -3,7 +3,7 @@
 use crate::script::check;
 
 #[test]
-fn an_update_of_an_idle_run_comes_with_a_speculative_task_that_is_recorded_when_it_is_accepted() {
+fn rule_13_an_update_of_an_idle_run_comes_with_a_speculative_task_that_is_recorded_when_it_is_accepted() {
     check(
         "
         > start w
@@ -37,7 +37,7 @@ fn an_update_of_an_idle_run_comes_with_a_speculative_task_that_is_recorded_when_
 }
 
 #[test]
-fn a_rejected_update_leaves_no_trace_and_takes_its_worker_back() {
+fn rule_13_a_rejected_update_leaves_no_trace_and_takes_its_worker_back() {
     check(
         "
         > start w
@@ -143,7 +143,7 @@ fn messages_no_command_names_come_behind_all_commands() {
 }
 
 #[test]
-fn an_update_is_known_by_its_id_within_the_run() {
+fn rule_37_an_update_is_known_by_its_id_within_the_run() {
     check(
         "
         > start w
@@ -200,7 +200,7 @@ fn an_update_that_came_while_the_task_was_out_gets_a_speculative_task_of_its_own
 }
 
 #[test]
-fn an_update_the_worker_says_nothing_of_is_rejected() {
+fn rule_13_an_update_the_worker_says_nothing_of_is_rejected() {
     check(
         "
         > start w
@@ -222,7 +222,7 @@ fn an_update_the_worker_says_nothing_of_is_rejected() {
 }
 
 #[test]
-fn a_wait_for_an_update_ends_after_twenty_seconds_with_the_stage_reached() {
+fn rule_37_a_wait_for_an_update_ends_after_twenty_seconds_with_the_stage_reached() {
     check(
         "
         > start w

@@ -10,7 +10,7 @@ use tidegate_model::limits::{
 use crate::script::{Stage, check};
 
 #[test]
-fn the_close_of_a_run_fails_updates_it_accepted_and_aborts_the_others() {
+fn rule_37_the_close_of_a_run_fails_updates_it_accepted_and_aborts_the_others() {
     check(
         "
         > start w
@@ -103,7 +103,7 @@ fn an_update_of_a_named_run_or_chain_is_of_no_other() {
 }
 
 #[test]
-fn updates_under_way_are_bounded_for_each_run() {
+fn rule_37_updates_under_way_are_bounded_for_each_run() {
     let mut stage = Stage::new();
     stage.run("start w");
     for n in 0..UPDATES_IN_FLIGHT_MAX {
