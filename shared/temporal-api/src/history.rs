@@ -2,7 +2,6 @@
 
 use prost::Message as _;
 use tidegate_engine::{HistoryStanding, Reply, Request, WaitForHistory, WorkflowService};
-use tidegate_model::event::HistoryBatch;
 use tidegate_model::id::{EventId, Namespace, RunId, WorkflowId};
 use tidegate_model::limits::{API_HISTORY_PAGE_BYTES_MAX, API_HISTORY_PAGE_EVENTS_MAX};
 use tonic::Status;
@@ -282,10 +281,19 @@ pub(crate) async fn get_reverse<S: WorkflowService>(
         Some(_) => return Err(misplaced(TOKEN).into()),
     };
     let first = before.saturating_sub(events_max as u64).max(1);
-    let batches: Vec<HistoryBatch> = api.history(run_id, first, events_max).await?;
-    let in_page = |event: &HistoryEvent| (outward::id(first)..outward::id(before)).contains(&event.event_id);
-    let mut events: Vec<HistoryEvent> =
-        batches.into_iter().flat_map(event::of_batch).filter(in_page).collect();
+    let mut events = Vec::new();
+    let mut from = first;
+    // What the log gives at once begins with a whole batch, and so may end before the page does.
+    while from < before {
+        let batches = api.history(run_id, from, events_max).await?;
+        let Some(last) = batches.last() else {
+            return Err(Status::data_loss("this part of the run's history is no longer there"));
+        };
+        let wanted = outward::id(from)..outward::id(before);
+        from = last.next_event_id();
+        let given = batches.into_iter().flat_map(event::of_batch);
+        events.extend(given.filter(|event| wanted.contains(&event.event_id)));
+    }
     events.reverse();
     let next = (first > 1).then_some(Token::Reverse { run_id, before: first });
     Ok(GetWorkflowExecutionHistoryReverseResponse {

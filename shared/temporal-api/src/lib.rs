@@ -20,9 +20,13 @@ mod execution;
 mod update;
 mod workflow_task;
 mod activity_task;
+mod activity;
 mod task_queue;
 mod history;
 mod visibility;
+mod schedule;
+mod namespace;
+mod operator;
 mod system;
 mod health;
 
@@ -36,6 +40,7 @@ use tonic::codec::CompressionEncoding::Gzip;
 use tonic::service::Routes;
 
 use proto::health::health_server::HealthServer;
+use proto::operator::operator_service_server::OperatorServiceServer;
 use proto::service::workflow_service_server::WorkflowServiceServer;
 
 pub use listen::{ApiKey, InvalidApiKey, InvalidTls, ServeError, Settings, Tls, check};
@@ -54,11 +59,15 @@ pub async fn serve<S: WorkflowService>(
     let (closing, closed) = watch::channel(false);
     let api = api::Api::new(service, closed);
     // SDKs pack every request, and some fail to connect where that is not understood.
+    let operator = OperatorServiceServer::new(api.clone())
+        .accept_compressed(Gzip)
+        .send_compressed(Gzip)
+        .max_decoding_message_size(API_MESSAGE_BYTES_MAX);
     let workflows = WorkflowServiceServer::new(api)
         .accept_compressed(Gzip)
         .send_compressed(Gzip)
         .max_decoding_message_size(API_MESSAGE_BYTES_MAX);
     let health = HealthServer::new(health::Health).accept_compressed(Gzip).send_compressed(Gzip);
-    let router = Routes::new(workflows).add_service(health).into_axum_router();
+    let router = Routes::new(workflows).add_service(operator).add_service(health).into_axum_router();
     listen::run(listener, router, settings, closing, shutdown).await
 }

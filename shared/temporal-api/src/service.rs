@@ -7,7 +7,8 @@ use crate::api::{Api, Patience};
 use crate::proto::service::workflow_service_server::WorkflowService as Methods;
 use crate::proto::service::*;
 use crate::{
-    activity_task, execution, history, start, system, task_queue, update, visibility, workflow_task,
+    activity, activity_task, execution, history, namespace, schedule, start, system, task_queue, update,
+    visibility, workflow_task,
 };
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -276,5 +277,119 @@ impl<S: WorkflowService> Methods for Api<S> {
         request: Request<ListTaskQueuePartitionsRequest>,
     ) -> Answer<ListTaskQueuePartitionsResponse> {
         task_queue::list_partitions(request.into_inner()).map(Response::new)
+    }
+
+    async fn get_search_attributes(
+        &self,
+        _: Request<GetSearchAttributesRequest>,
+    ) -> Answer<GetSearchAttributesResponse> {
+        namespace::get_search_attributes(self).await.map(Response::new)
+    }
+
+    async fn register_namespace(
+        &self,
+        request: Request<RegisterNamespaceRequest>,
+    ) -> Answer<RegisterNamespaceResponse> {
+        namespace::register(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn describe_namespace(
+        &self,
+        request: Request<DescribeNamespaceRequest>,
+    ) -> Answer<DescribeNamespaceResponse> {
+        namespace::describe(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_namespaces(
+        &self,
+        request: Request<ListNamespacesRequest>,
+    ) -> Answer<ListNamespacesResponse> {
+        namespace::list(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn update_namespace(
+        &self,
+        request: Request<UpdateNamespaceRequest>,
+    ) -> Answer<UpdateNamespaceResponse> {
+        namespace::update(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn deprecate_namespace(
+        &self,
+        request: Request<DeprecateNamespaceRequest>,
+    ) -> Answer<DeprecateNamespaceResponse> {
+        namespace::deprecate(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn pause_activity(&self, request: Request<PauseActivityRequest>) -> Answer<PauseActivityResponse> {
+        activity::pause(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn unpause_activity(
+        &self,
+        request: Request<UnpauseActivityRequest>,
+    ) -> Answer<UnpauseActivityResponse> {
+        activity::unpause(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn reset_activity(&self, request: Request<ResetActivityRequest>) -> Answer<ResetActivityResponse> {
+        activity::reset(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn update_activity_options(
+        &self,
+        request: Request<UpdateActivityOptionsRequest>,
+    ) -> Answer<UpdateActivityOptionsResponse> {
+        activity::update_options(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn create_schedule(
+        &self,
+        request: Request<CreateScheduleRequest>,
+    ) -> Answer<CreateScheduleResponse> {
+        schedule::create(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn describe_schedule(
+        &self,
+        request: Request<DescribeScheduleRequest>,
+    ) -> Answer<DescribeScheduleResponse> {
+        schedule::describe(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn update_schedule(
+        &self,
+        request: Request<UpdateScheduleRequest>,
+    ) -> Answer<UpdateScheduleResponse> {
+        schedule::update(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn patch_schedule(&self, request: Request<PatchScheduleRequest>) -> Answer<PatchScheduleResponse> {
+        schedule::patch(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn delete_schedule(
+        &self,
+        request: Request<DeleteScheduleRequest>,
+    ) -> Answer<DeleteScheduleResponse> {
+        schedule::delete(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_schedules(&self, request: Request<ListSchedulesRequest>) -> Answer<ListSchedulesResponse> {
+        schedule::list(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_schedule_matching_times(
+        &self,
+        request: Request<ListScheduleMatchingTimesRequest>,
+    ) -> Answer<ListScheduleMatchingTimesResponse> {
+        schedule::list_matching_times(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn count_schedules(
+        &self,
+        request: Request<CountSchedulesRequest>,
+    ) -> Answer<CountSchedulesResponse> {
+        schedule::count(self, request.into_inner()).await.map(Response::new)
     }
 }

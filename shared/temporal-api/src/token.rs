@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tidegate_engine::{ActivityTaskToken, ListToken, QueryToken, WorkflowTaskToken};
 use tidegate_model::codec::{self, Kind};
 use tidegate_model::event::Event;
-use tidegate_model::id::{EventId, Namespace, RunId};
+use tidegate_model::id::{EventId, Namespace, RunId, ScheduleId};
 use tidegate_model::limits::API_TOKEN_BYTES_MAX;
 use tidegate_model::time::Timestamp;
 
@@ -38,6 +38,10 @@ pub(crate) enum Token {
     },
     /// A place in a list of runs.
     List(ListToken),
+    /// A place in the list of namespaces: behind this one.
+    Namespaces(Namespace),
+    /// A place in a list of schedules: behind this one.
+    Schedules(ScheduleId),
 }
 
 /// See [`Token::History`].

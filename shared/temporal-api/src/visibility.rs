@@ -9,6 +9,7 @@ use tidegate_model::limits::API_LIST_PAGE_MAX;
 use tidegate_model::payload::Payload;
 use tonic::Status;
 
+use crate::activity::outward_options;
 use crate::api::{Api, unexpected};
 use crate::convert::inward::{self, Checked};
 use crate::convert::outward;
@@ -24,6 +25,8 @@ use crate::proto::service::{
     ScanWorkflowExecutionsRequest, ScanWorkflowExecutionsResponse, list_closed_workflow_executions_request,
     list_open_workflow_executions_request,
 };
+use crate::proto::workflow::pending_activity_info::PauseInfo;
+use crate::proto::workflow::pending_activity_info::pause_info::{Manual, PausedBy};
 use crate::proto::workflow::{
     PendingActivityInfo, PendingChildExecutionInfo, PendingWorkflowTaskInfo, WorkflowExecutionConfig,
     WorkflowExecutionExtendedInfo, WorkflowExecutionInfo,
@@ -294,6 +297,13 @@ fn pending_activity(activity: PendingActivity) -> PendingActivityInfo {
         last_worker_identity: activity.last_worker_identity,
         next_attempt_schedule_time: activity.next_attempt_schedule_time.map(outward::timestamp),
         paused,
+        last_attempt_complete_time: activity.last_attempt_complete_time.map(outward::timestamp),
+        priority: outward::priority(activity.options.priority.clone()),
+        activity_options: Some(outward_options(activity.options)),
+        pause_info: activity.pause.map(|pause| PauseInfo {
+            pause_time: Some(outward::timestamp(pause.time)),
+            paused_by: Some(PausedBy::Manual(Manual { identity: pause.identity, reason: pause.reason })),
+        }),
         ..Default::default()
     }
 }

@@ -4,3 +4,7 @@ mod caller;
 mod host;
 mod door;
 mod hello;
+mod reading;
+mod namespaces;
+mod schedules;
+mod errors;
