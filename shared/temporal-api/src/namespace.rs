@@ -158,6 +158,7 @@ fn description(info: NamespaceInfo) -> DescribeNamespaceResponse {
         capabilities: Some(namespace_info::Capabilities {
             sync_update: true,
             async_update: true,
+            worker_poll_complete_on_shutdown: true,
             ..Default::default()
         }),
         limits: Some(namespace_info::Limits {

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use tidegate_temporal_api::proto::common::WorkflowExecution;
-use tidegate_temporal_api::proto::enums::{HistoryEventFilterType, TaskQueueType, WorkflowExecutionStatus};
+use tidegate_temporal_api::proto::enums::{
+    DescribeTaskQueueMode, HistoryEventFilterType, TaskQueueType, WorkflowExecutionStatus,
+};
 use tidegate_temporal_api::proto::service::*;
 use tonic::{Code, Request};
 
@@ -216,6 +218,71 @@ async fn executions_are_listed_counted_and_described() {
     let refused: Result<ListWorkflowExecutionsResponse, _> =
         caller.call("ListWorkflowExecutions", request).await;
     assert_eq!(refused.expect_err("no such attribute").code(), Code::InvalidArgument);
+}
+
+#[tokio::test]
+async fn a_queue_shows_what_waits_and_who_polls() {
+    let caller = Caller::new().await;
+    poll_and_leave(&caller).await;
+    start(&caller, "hello-1").await.expect("it is new");
+    let request = DescribeTaskQueueRequest {
+        namespace: "default".to_owned(),
+        task_queue: queue("hello"),
+        api_mode: DescribeTaskQueueMode::Enhanced.into(),
+        task_queue_types: vec![TaskQueueType::Workflow.into()],
+        report_stats: true,
+        report_pollers: true,
+        ..Default::default()
+    };
+    let answer: DescribeTaskQueueResponse =
+        caller.call("DescribeTaskQueue", request).await.expect("a queue is always there");
+    let version = answer.versions_info.get("").expect("the workers without a version");
+    let info = version.types_info.get(&TaskQueueType::Workflow.into()).expect("asked for");
+    assert_eq!(info.pollers[0].identity, "worker");
+    assert_eq!(info.stats.as_ref().expect("asked for").approximate_backlog_count, 1);
+}
+
+/// A worker that polls, and ends in good order.
+async fn poll_and_leave(caller: &Caller) {
+    let polls = PollWorkflowTaskQueueRequest {
+        namespace: "default".to_owned(),
+        task_queue: queue("hello"),
+        identity: "worker".to_owned(),
+        worker_instance_key: "key".to_owned(),
+        ..Default::default()
+    };
+    let leaves = ShutdownWorkerRequest {
+        namespace: "default".to_owned(),
+        identity: "worker".to_owned(),
+        worker_instance_key: "key".to_owned(),
+        ..Default::default()
+    };
+    let (polled, left) = tokio::join!(caller.call("PollWorkflowTaskQueue", polls), async {
+        caller.host.until_waiting(1).await;
+        caller.call("ShutdownWorker", leaves).await
+    });
+    let polled: PollWorkflowTaskQueueResponse = polled.expect("a poll is answered");
+    let _: ShutdownWorkerResponse = left.expect("it is granted");
+    assert!(polled.task_token.is_empty());
+}
+
+#[tokio::test]
+async fn the_polls_of_a_worker_that_ends_are_answered_at_once() {
+    let caller = Caller::new().await;
+    poll_and_leave(&caller).await;
+    let request =
+        DescribeNamespaceRequest { namespace: "default".to_owned(), ..DescribeNamespaceRequest::default() };
+    let described: DescribeNamespaceResponse =
+        caller.call("DescribeNamespace", request).await.expect("it is there");
+    let can = described.namespace_info.and_then(|info| info.capabilities).expect("what it can");
+    assert!(can.worker_poll_complete_on_shutdown && can.sync_update && can.async_update);
+    assert!(!can.worker_heartbeats && !can.poller_autoscaling && !can.workflow_pause);
+    let request = RecordWorkerHeartbeatRequest {
+        namespace: "default".to_owned(),
+        ..RecordWorkerHeartbeatRequest::default()
+    };
+    let _: RecordWorkerHeartbeatResponse =
+        caller.call("RecordWorkerHeartbeat", request).await.expect("it is taken");
 }
 
 #[tokio::test]
