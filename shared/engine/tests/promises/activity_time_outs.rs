@@ -16,14 +16,14 @@ fn recorded(start: &str, commands: &str) -> Vec<[Option<u64>; 4]> {
     let seconds = |timeout: Option<Duration>| timeout.map(|timeout| timeout.as_secs());
     let events = stage.world.histories[&stage.run_id("w")].iter().flat_map(|batch| &batch.events);
     events
-        .filter_map(|event| match event {
-            Event::ActivityTaskScheduled(scheduled) => Some([
+        .filter_map(|event| {
+            let Event::ActivityTaskScheduled(scheduled) = event else { return None };
+            Some([
                 seconds(scheduled.schedule_to_close_timeout),
                 seconds(scheduled.schedule_to_start_timeout),
                 seconds(scheduled.start_to_close_timeout),
                 seconds(scheduled.heartbeat_timeout),
-            ]),
-            _ => None,
+            ])
         })
         .collect()
 }
@@ -32,11 +32,11 @@ fn recorded(start: &str, commands: &str) -> Vec<[Option<u64>; 4]> {
 /// there was no further attempt.
 fn end(stage: &Stage) -> (TimeoutType, usize, Option<String>, RetryState) {
     let events = stage.world.histories[&stage.run_id("w")].iter().flat_map(|batch| &batch.events);
-    let timed_out = events.filter_map(|event| match event {
-        Event::ActivityTaskTimedOut { failure, retry_state, .. } => Some((failure, *retry_state)),
-        _ => None,
+    let mut timed_out = events.filter_map(|event| {
+        let Event::ActivityTaskTimedOut { failure, retry_state, .. } = event else { return None };
+        Some((failure, *retry_state))
     });
-    let (failure, retry_state) = timed_out.last().expect("it timed out");
+    let (failure, retry_state) = timed_out.next().expect("it timed out");
     let FailureInfo::Timeout { timeout_type, last_heartbeat_details } = &failure.info else {
         panic!("a time-out says which, not {failure:?}");
     };
