@@ -50,6 +50,8 @@ struct Accepted {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Completed {
     event_id: EventId,
+    /// Of the outcome that is kept.
+    bytes: usize,
     /// While it is kept; the history has it in any case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     outcome: Option<UpdateOutcome>,
@@ -95,20 +97,12 @@ impl Updates {
     /// Event 43.
     pub(crate) fn completed(&mut self, event_id: EventId, update_id: &str, outcome: &UpdateOutcome) {
         self.accepted.remove(update_id);
-        let outcome = Some(outcome.clone());
-        self.completed.insert(update_id.to_owned(), Completed { event_id, outcome });
-        let mut kept: Vec<(EventId, usize, &mut Completed)> = self
-            .completed
-            .values_mut()
-            .filter_map(|done| done.outcome.as_ref().map(size).map(|bytes| (done.event_id, bytes, done)))
-            .collect();
-        kept.sort_by_key(|(event_id, _, _)| std::cmp::Reverse(*event_id));
-        let mut bytes = 0;
-        for (_, size, done) in kept {
-            bytes += size;
-            if bytes > UPDATE_OUTCOMES_BYTES_MAX {
-                done.outcome = None;
-            }
+        let kept = Completed { event_id, bytes: size(outcome), outcome: Some(outcome.clone()) };
+        self.completed.insert(update_id.to_owned(), kept);
+        while self.completed.values().map(|done| done.bytes).sum::<usize>() > UPDATE_OUTCOMES_BYTES_MAX {
+            let kept = self.completed.values_mut().filter(|done| done.outcome.is_some());
+            let oldest = kept.min_by_key(|done| done.event_id).expect("what has bytes is kept");
+            (oldest.outcome, oldest.bytes) = (None, 0);
         }
     }
 
