@@ -223,7 +223,8 @@ func must[T any](value T, err error) T {
 
 func check(err error) {
 	if err != nil {
-		panic(err)
+		// Some errors of the API have no text of their own.
+		panic(fmt.Sprintf("%T: %v", err, err))
 	}
 }
 
