@@ -75,17 +75,15 @@ impl<Token: Send + 'static> Control<Token> {
     pub(super) async fn description(&self, named: Named) -> Result<RunDescription, Problem> {
         let Named { namespace, workflow_id, run_id } = named;
         let request = Request::DescribeWorkflowExecution { namespace, workflow_id, run_id };
-        match self.client.call(request).await? {
-            Reply::Described(description) => Ok(*description),
-            reply => Err(unexpected(&reply)),
-        }
+        let reply = self.client.call(request).await?;
+        let Reply::Described(description) = reply else { return Err(unexpected(&reply)) };
+        Ok(*description)
     }
 
     async fn done(&self, request: Request) -> Result<Json<Value>, Problem> {
-        match self.client.call(request).await? {
-            Reply::Done => Ok(Json(json!({}))),
-            reply => Err(unexpected(&reply)),
-        }
+        let reply = self.client.call(request).await?;
+        let Reply::Done = reply else { return Err(unexpected(&reply)) };
+        Ok(Json(json!({})))
     }
 }
 
@@ -107,10 +105,9 @@ async fn list<Token: Send + 'static>(
         page_size: query.limit.unwrap_or(limits::LIST_RUNS_DEFAULT),
         page_token: None,
     });
-    match control.client.call(request).await? {
-        Reply::Listed { runs, .. } => Ok(Json(runs)),
-        reply => Err(unexpected(&reply)),
-    }
+    let reply = control.client.call(request).await?;
+    let Reply::Listed { runs, .. } = reply else { return Err(unexpected(&reply)) };
+    Ok(Json(runs))
 }
 
 #[derive(Deserialize)]
@@ -135,13 +132,10 @@ async fn count<Token: Send + 'static>(
 ) -> Result<Json<Count>, Problem> {
     let namespace = control.namespace_of(query.namespace)?;
     let request = Request::CountWorkflowExecutions { namespace, query: query.query };
-    match control.client.call(request).await? {
-        Reply::Counted { count, groups } => {
-            let group = |CountGroup { status, count }: CountGroup| (status.name().to_owned(), count);
-            Ok(Json(Count { count, groups: groups.into_iter().map(group).collect() }))
-        }
-        reply => Err(unexpected(&reply)),
-    }
+    let reply = control.client.call(request).await?;
+    let Reply::Counted { count, groups } = reply else { return Err(unexpected(&reply)) };
+    let group = |CountGroup { status, count }: CountGroup| (status.name().to_owned(), count);
+    Ok(Json(Count { count, groups: groups.into_iter().map(group).collect() }))
 }
 
 async fn describe<Token: Send + 'static>(
@@ -283,10 +277,9 @@ async fn start<Token: Send + 'static>(
         request_id: body.request_id,
         ..StartWorkflow::new(namespace, workflow_id, body.workflow_type, task_queue)
     });
-    match control.client.call(request).await? {
-        Reply::Started { run_id, fresh } => Ok(Json(json!({ "run_id": run_id.to_string(), "fresh": fresh }))),
-        reply => Err(unexpected(&reply)),
-    }
+    let reply = control.client.call(request).await?;
+    let Reply::Started { run_id, fresh } = reply else { return Err(unexpected(&reply)) };
+    Ok(Json(json!({ "run_id": run_id.to_string(), "fresh": fresh })))
 }
 
 #[derive(Deserialize)]
@@ -315,12 +308,9 @@ async fn signal<Token: Send + 'static>(
         request_id: body.request_id,
         header: Header::new(),
     };
-    match control.client.call(request).await? {
-        Reply::Signaled { run_id, event_id, fresh } => {
-            Ok(Json(json!({ "run_id": run_id, "event_id": event_id, "fresh": fresh })))
-        }
-        reply => Err(unexpected(&reply)),
-    }
+    let reply = control.client.call(request).await?;
+    let Reply::Signaled { run_id, event_id, fresh } = reply else { return Err(unexpected(&reply)) };
+    Ok(Json(json!({ "run_id": run_id, "event_id": event_id, "fresh": fresh })))
 }
 
 #[derive(Deserialize)]
@@ -357,13 +347,16 @@ async fn query<Token: Send + 'static>(
         query,
         reject_condition,
     }));
-    match control.client.call(request).await? {
-        Reply::Query(QueryAnswer::Answered(result)) => {
+    let reply = control.client.call(request).await?;
+    if let Reply::QueryRejected { status } = reply {
+        return Ok(Json(json!({ "rejected": status.name() })));
+    }
+    let Reply::Query(answer) = reply else { return Err(unexpected(&reply)) };
+    match answer {
+        QueryAnswer::Answered(result) => {
             Ok(Json(json!({ "result": result.iter().map(payload_to_json).collect::<Vec<_>>() })))
         }
-        Reply::Query(QueryAnswer::Failed { message, .. }) => Err(Problem::bad_request(message)),
-        Reply::QueryRejected { status } => Ok(Json(json!({ "rejected": status.name() }))),
-        reply => Err(unexpected(&reply)),
+        QueryAnswer::Failed { message, .. } => Err(Problem::bad_request(message)),
     }
 }
 
@@ -453,10 +446,8 @@ async fn task_queue<Token: Send + 'static>(
     for (kind, name) in [(TaskQueueKind::Workflow, "workflow"), (TaskQueueKind::Activity, "activity")] {
         let request =
             Request::DescribeTaskQueue { namespace: namespace.clone(), task_queue: task_queue.clone(), kind };
-        let queue = match control.client.call(request).await? {
-            Reply::TaskQueueDescribed(queue) => queue,
-            reply => return Err(unexpected(&reply)),
-        };
+        let reply = control.client.call(request).await?;
+        let Reply::TaskQueueDescribed(queue) = reply else { return Err(unexpected(&reply)) };
         let pollers: Vec<Value> = queue
             .pollers
             .iter()

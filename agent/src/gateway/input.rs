@@ -74,6 +74,10 @@ pub struct PipelineText {
 
 /// What the gateway wants done once its records are on disk.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every effect is an answer: a box would cost an allocation each"
+)]
 pub enum Effect<Token> {
     /// Acknowledge messages to the broker.
     Acknowledge(Vec<Token>),
@@ -92,6 +96,10 @@ pub enum Effect<Token> {
 
 /// An answer to whoever holds the ticket.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every answer is the engine's: a box would cost an allocation each"
+)]
 pub enum Answer {
     /// The engine's.
     Engine(Result<Reply, Refusal>),

@@ -58,6 +58,10 @@ pub(super) struct DeadLetters {
 /// Records that stay on this machine.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every record is the engine's: a box would cost an allocation each"
+)]
 pub(super) enum LocalRecord {
     /// The engine's state that is not history.
     Engine(StateChange),
