@@ -1,6 +1,7 @@
 //! Random programs of all operations, with the process killed after every step: what was on disk is all there is, and
 //! it is enough.
 
+mod activities;
 mod updates;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,12 +14,12 @@ use proptest::test_runner::TestRunner;
 use tidegate_engine::{
     ActivityTaskToken, Command, Effect, Engine, HistoryPart, Input, ListWorkflows, QueryAnswer,
     QueryRejectCondition, QueryToken, QueryWorkflow, Record, Refusal, Reply, Request, RunStatus,
-    ScheduleActivity, StartWorkflow, StateChange, StickyAttributes, Ticket, WaitForHistory, WorkflowQuery,
+    StartWorkflow, StateChange, StickyAttributes, Ticket, WaitForHistory, WorkflowQuery, WorkflowTask,
     WorkflowTaskCompletion, WorkflowTaskToken,
 };
-use tidegate_model::event::{Event, WorkflowTaskFailedCause};
-use tidegate_model::id::{Namespace, TaskQueue, WorkflowId};
-use tidegate_model::payload::{Failure, Header, Payload, RetryPolicy};
+use tidegate_model::event::{Event, HistoryBatch, WorkflowTaskFailedCause};
+use tidegate_model::id::{EventId, Namespace, RunId, TaskQueue, WorkflowId};
+use tidegate_model::payload::{Failure, Header, Payload};
 
 use crate::checker::Pending;
 use crate::world::{Decided, Replies, World, decided, replay};
@@ -47,6 +48,8 @@ enum Happening {
         commands: Vec<Asked>,
         /// To the updates it came with.
         says: Vec<u8>,
+        /// Asks for the next task: 1 to have it in the reply, 2 although nothing happened.
+        next: u8,
         sticky: Option<u8>,
         worker: u8,
     },
@@ -60,6 +63,7 @@ enum Happening {
         token: Token,
         is_final: bool,
     },
+    Activity(activities::Done),
     Query {
         workflow: u8,
     },
@@ -92,9 +96,18 @@ enum Happening {
 
 #[derive(Debug, Clone)]
 enum Asked {
-    Activity { id: u8, attempts: u32 },
-    Timer { id: u8, seconds: u64 },
-    Cancel { id: u8 },
+    Activity(activities::Wanted),
+    /// One that the run asked for, open or not.
+    CancelActivity {
+        which: Index,
+    },
+    Timer {
+        id: u8,
+        seconds: u64,
+    },
+    Cancel {
+        id: u8,
+    },
     Finish,
     Fail,
 }
@@ -120,11 +133,12 @@ fn token() -> impl Strategy<Value = Token> {
 
 fn asked() -> impl Strategy<Value = Asked> {
     prop_oneof![
-        4 => (0..3_u8, 0..3_u32).prop_map(|(id, attempts)| Asked::Activity { id, attempts }),
-        4 => (0..3_u8, 0..4_u64).prop_map(|(id, seconds)| Asked::Timer { id, seconds }),
-        2 => (0..3_u8).prop_map(|id| Asked::Cancel { id }),
-        1 => Just(Asked::Finish),
-        1 => Just(Asked::Fail),
+        8 => activities::wanted().prop_map(Asked::Activity),
+        2 => any::<Index>().prop_map(|which| Asked::CancelActivity { which }),
+        8 => (0..3_u8, 0..4_u64).prop_map(|(id, seconds)| Asked::Timer { id, seconds }),
+        4 => (0..3_u8).prop_map(|id| Asked::Cancel { id }),
+        2 => Just(Asked::Finish),
+        2 => Just(Asked::Fail),
     ]
 }
 
@@ -138,20 +152,23 @@ fn happening() -> impl Strategy<Value = Happening> {
             token(),
             prop::collection::vec(asked(), 0..4),
             prop::collection::vec(0..6_u8, 3),
+            0..6_u8,
             prop::option::of(1..3_u8),
             0..2_u8,
         )
-            .prop_map(|(token, commands, says, sticky, worker)| Happening::Complete {
+            .prop_map(|(token, commands, says, next, sticky, worker)| Happening::Complete {
                 token,
                 // Without commands a speculative task can come to nothing.
                 commands: if says.contains(&5) { Vec::new() } else { commands },
                 says,
+                next,
                 sticky,
                 worker,
             }),
         4 => (0..2_u8, 0..4_u8, 0..4_u8)
             .prop_map(|(workflow, update, how)| Happening::Update { workflow, update, how }),
         1 => token().prop_map(|token| Happening::FailTask { token }),
+        5 => activities::done().prop_map(Happening::Activity),
         2 => token().prop_map(|token| Happening::ActivityDone { token }),
         2 => (token(), any::<bool>())
             .prop_map(|(token, is_final)| Happening::ActivityFailed { token, is_final }),
@@ -249,6 +266,7 @@ impl Random {
             | Happening::PollActivity { .. }
             | Happening::Complete { .. }
             | Happening::FailTask { .. }
+            | Happening::Activity(_)
             | Happening::ActivityDone { .. }
             | Happening::ActivityFailed { .. }
             | Happening::Query { .. }
@@ -260,22 +278,32 @@ impl Random {
         }
     }
 
+    fn scheduled_in(&self, run_id: RunId) -> Vec<EventId> {
+        let events = self.world.histories.get(&run_id).into_iter().flatten().flat_map(HistoryBatch::numbered);
+        events
+            .filter(|(_, event)| matches!(event, Event::ActivityTaskScheduled(_)))
+            .map(|(id, _)| id)
+            .collect()
+    }
+
+    fn take_task(&mut self, task: WorkflowTask) {
+        if let Some((token, _)) = task.query {
+            self.queries.push(token);
+            return;
+        }
+        self.extras.extend(self.updates.take(&task));
+        self.queries_with_task.extend(task.queries.into_keys());
+        if matches!(task.history, HistoryPart::Since(_)) {
+            self.extras.insert("task with new events only");
+        }
+        self.workflow_tasks.push(task.token);
+    }
+
     fn take(&mut self, replies: Replies) {
         for (ticket, reply) in replies {
             self.polls.retain(|waiting| *waiting != ticket);
             match reply {
-                Ok(Reply::WorkflowTask(Some(task))) => {
-                    if let Some((token, _)) = task.query {
-                        self.queries.push(token);
-                        continue;
-                    }
-                    self.extras.extend(self.updates.take(&task));
-                    self.queries_with_task.extend(task.queries.into_keys());
-                    if matches!(task.history, HistoryPart::Since(_)) {
-                        self.extras.insert("task with new events only");
-                    }
-                    self.workflow_tasks.push(task.token);
-                }
+                Ok(Reply::WorkflowTask(Some(task))) => self.take_task(*task),
                 Ok(Reply::ActivityTask(Some(task))) => self.activities.push(task.token),
                 Ok(
                     Reply::Started { .. }
@@ -311,8 +339,12 @@ impl Random {
                 Ok(reply @ Reply::Update { .. }) => {
                     self.extras.insert(updates::reached(&reply));
                 }
-                Ok(Reply::WorkflowTaskCompleted { reset_history_event_id, .. }) => {
+                Ok(Reply::WorkflowTaskCompleted { next, reset_history_event_id }) => {
                     self.extras.extend(reset_history_event_id.map(|_| "task forgotten"));
+                    if let Some(task) = next {
+                        self.extras.insert("task with the reply");
+                        self.take_task(*task);
+                    }
                 }
                 Ok(Reply::History(_)) => {
                     self.extras.insert("history followed");
@@ -409,9 +441,10 @@ impl Random {
                 worker_instance_key: String::new(),
             },
             Happening::Update { workflow, update, how } => updates::request(*workflow, *update, *how),
-            Happening::Complete { token, commands, says, sticky, worker } => {
+            Happening::Complete { token, commands, says, next, sticky, worker } => {
                 let token = token.of(&self.workflow_tasks)?.clone();
-                let mut commands = commands.iter().map(command).collect();
+                let scheduled = self.scheduled_in(token.run_id);
+                let mut commands = commands.iter().filter_map(|asked| command(asked, &scheduled)).collect();
                 let messages = self.updates.said(&token, says, &mut commands);
                 Request::RespondWorkflowTaskCompleted(Box::new(WorkflowTaskCompletion {
                     sticky: sticky.map(|queue| StickyAttributes {
@@ -420,6 +453,8 @@ impl Random {
                     }),
                     messages,
                     query_results: self.query_results(),
+                    return_new_workflow_task: next & 1 != 0,
+                    force_create_new_workflow_task: *next == 2 || *next == 3,
                     ..WorkflowTaskCompletion::new(token, commands, identity(*worker))
                 }))
             }
@@ -429,6 +464,7 @@ impl Random {
                 failure: Failure::application("a bug", "Bug", false),
                 identity: identity(0),
             },
+            Happening::Activity(done) => done.request(&self.activities)?,
             Happening::ActivityDone { token } => Request::RespondActivityTaskCompleted {
                 task: token.of(&self.activities)?.clone().into(),
                 result: Vec::new(),
@@ -501,12 +537,13 @@ fn poll_workflow(queue: u8, worker: u8) -> Request {
     }
 }
 
-fn command(asked: &Asked) -> Command {
-    match asked {
-        Asked::Activity { id, attempts } => Command::ScheduleActivityTask(ScheduleActivity {
-            retry_policy: Some(RetryPolicy { maximum_attempts: *attempts, ..RetryPolicy::default() }),
-            ..ScheduleActivity::new(format!("a{id}"), "random", Duration::from_secs(5))
-        }),
+/// `scheduled` are the activities the run has asked for.
+fn command(asked: &Asked, scheduled: &[EventId]) -> Option<Command> {
+    Some(match asked {
+        Asked::Activity(wanted) => wanted.command(),
+        Asked::CancelActivity { which } => Command::RequestCancelActivityTask {
+            scheduled_event_id: (!scheduled.is_empty()).then(|| *which.get(scheduled))?,
+        },
         Asked::Timer { id, seconds } => Command::StartTimer {
             timer_id: format!("t{id}"),
             start_to_fire_timeout: Duration::from_secs(*seconds),
@@ -515,7 +552,7 @@ fn command(asked: &Asked) -> Command {
         Asked::Cancel { id } => Command::CancelTimer { timer_id: format!("t{id}") },
         Asked::Finish => Command::CompleteWorkflowExecution { result: Vec::new() },
         Asked::Fail => Command::FailWorkflowExecution { failure: Failure::application("no", "No", false) },
-    }
+    })
 }
 
 fn namespace() -> Namespace {
@@ -549,6 +586,10 @@ fn random_programs_reach_every_event_and_every_change_of_state() {
     for _ in 0..150 {
         let program = programs.new_tree(&mut runner).expect("the strategy refuses nothing").current();
         let mut random = Random::new();
+        // A workflow that has begun something: most of what can happen is about that.
+        random.happen(&Happening::Start { workflow: 0, request: 1 });
+        random.happen(&Happening::PollWorkflow { queue: 0, worker: 0 });
+        random.happen(&activities::begin(Token::Youngest));
         for happening in &program {
             random.happen(happening);
         }
@@ -569,6 +610,8 @@ fn random_programs_reach_every_event_and_every_change_of_state() {
         "ActivityTaskCompleted",
         "ActivityTaskFailed",
         "ActivityTaskTimedOut",
+        "ActivityTaskCancelRequested",
+        "ActivityTaskCanceled",
         "TimerStarted",
         "TimerFired",
         "TimerCanceled",
@@ -580,7 +623,13 @@ fn random_programs_reach_every_event_and_every_change_of_state() {
         "sticky released",
         "activity started",
         "activity retried",
+        "activity heartbeat",
+        "activity paused",
+        "activity unpaused",
+        "activity reset",
+        "activity options updated",
         "task with new events only",
+        "task with the reply",
         "unhandled command",
         "stale answer",
         "query answered alone",
