@@ -17,7 +17,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     tonic_prost_build::configure()
         .build_client(false)
         .build_transport(false)
-        .generate_default_stubs(true)
         .include_file("temporal.rs")
         .compile_fds_with_config(set, config)?;
     Ok(())

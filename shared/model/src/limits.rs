@@ -279,6 +279,12 @@ pub const API_HISTORY_PAGE_EVENTS_MAX: usize = 256;
 pub const API_HISTORY_PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Executions in a page of a list: Temporal's default. More are asked for: so many are given.
 pub const API_LIST_PAGE_MAX: usize = 1_000;
+/// Batch operations under way at once. More: refused with "resource exhausted".
+pub const API_BATCHES_RUNNING_MAX: usize = 4;
+/// Batch operations remembered. More: the one that ended first is forgotten.
+pub const API_BATCHES_KEPT_MAX: usize = 100;
+/// Executions a batch operation lists at a time.
+pub const API_BATCH_PAGE_MAX: usize = 100;
 /// An API key. Shorter: refused where it is set.
 pub const API_KEY_BYTES_MIN: usize = 16;
 

@@ -11,24 +11,40 @@ use tokio::sync::watch;
 use tonic::Status;
 use tonic::metadata::MetadataMap;
 
+use crate::batches::Batches;
 use crate::refusal;
 
 /// The engine behind the API.
 pub(crate) struct Api<S> {
     service: Arc<S>,
     closing: watch::Receiver<bool>,
+    batches: Batches,
 }
 
 impl<S> Clone for Api<S> {
     fn clone(&self) -> Self {
-        Self { service: Arc::clone(&self.service), closing: self.closing.clone() }
+        Self {
+            service: Arc::clone(&self.service),
+            closing: self.closing.clone(),
+            batches: self.batches.clone(),
+        }
     }
 }
 
 impl<S: WorkflowService> Api<S> {
     /// `closing` becomes true when waiting has no more sense.
     pub(crate) fn new(service: Arc<S>, closing: watch::Receiver<bool>) -> Self {
-        Self { service, closing }
+        Self { service, closing, batches: Batches::default() }
+    }
+
+    /// The batches under way, and those that were.
+    pub(crate) fn batches(&self) -> &Batches {
+        &self.batches
+    }
+
+    /// Whether the server is about to end.
+    pub(crate) fn is_closing(&self) -> bool {
+        *self.closing.borrow()
     }
 
     /// Asks the engine, and is told its refusal as it is.

@@ -39,10 +39,12 @@ impl health_server::Health for Health {
         }
     }
 
+    type WatchStream = BoxStream<HealthCheckResponse>;
+
     async fn watch(
         &self,
         request: Request<HealthCheckRequest>,
-    ) -> Result<Response<BoxStream<HealthCheckResponse>>, Status> {
+    ) -> Result<Response<Self::WatchStream>, Status> {
         use tokio_stream::StreamExt as _;
         let status = status(&request.into_inner().service).into();
         let first = tokio_stream::once(Ok(HealthCheckResponse { status }));

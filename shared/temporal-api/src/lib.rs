@@ -1,7 +1,8 @@
 //! Temporal's gRPC API in front of the engine: what an unmodified Temporal SDK, command line or console talks to.
 //!
 //! A transport and nothing more: requests become the engine's [`Request`](tidegate_engine::Request)s, its replies become
-//! Temporal's messages, and no state is kept here that a caller could notice to be gone.
+//! Temporal's messages, and nothing is kept here that a caller could notice to be gone, but
+//! for batches.
 //!
 //! `listen` judges who may ask and hands on to `service`, which knows for every method the module that has it; `convert`,
 //! `event` and `command` know how each thing is said on either side.
@@ -25,6 +26,8 @@ mod task_queue;
 mod history;
 mod visibility;
 mod schedule;
+mod batch;
+mod batches;
 mod namespace;
 mod operator;
 mod system;

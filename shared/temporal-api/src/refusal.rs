@@ -100,6 +100,11 @@ impl From<Invalid> for Status {
     }
 }
 
+/// A limit of the API's own is reached.
+pub(crate) fn too_many(message: &str) -> Status {
+    exhausted(message, ResourceExhaustedCause::ConcurrentLimit)
+}
+
 fn exhausted(message: &str, cause: ResourceExhaustedCause) -> Status {
     let detail = details::ResourceExhaustedFailure {
         cause: cause.into(),

@@ -7,8 +7,8 @@ use crate::api::{Api, Patience};
 use crate::proto::service::workflow_service_server::WorkflowService as Methods;
 use crate::proto::service::*;
 use crate::{
-    activity, activity_task, execution, history, namespace, schedule, start, system, task_queue, update,
-    visibility, workflow_task,
+    activity, activity_task, batch, execution, history, namespace, schedule, start, system, task_queue,
+    update, visibility, workflow_task,
 };
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -391,5 +391,33 @@ impl<S: WorkflowService> Methods for Api<S> {
         request: Request<CountSchedulesRequest>,
     ) -> Answer<CountSchedulesResponse> {
         schedule::count(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn start_batch_operation(
+        &self,
+        request: Request<StartBatchOperationRequest>,
+    ) -> Answer<StartBatchOperationResponse> {
+        batch::start(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn describe_batch_operation(
+        &self,
+        request: Request<DescribeBatchOperationRequest>,
+    ) -> Answer<DescribeBatchOperationResponse> {
+        batch::describe(self, request.into_inner()).map(Response::new)
+    }
+
+    async fn list_batch_operations(
+        &self,
+        request: Request<ListBatchOperationsRequest>,
+    ) -> Answer<ListBatchOperationsResponse> {
+        batch::list(self, request.get_ref()).map(Response::new)
+    }
+
+    async fn stop_batch_operation(
+        &self,
+        request: Request<StopBatchOperationRequest>,
+    ) -> Answer<StopBatchOperationResponse> {
+        batch::stop(self, request.into_inner()).map(Response::new)
     }
 }

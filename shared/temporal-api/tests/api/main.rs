@@ -8,3 +8,4 @@ mod reading;
 mod namespaces;
 mod schedules;
 mod errors;
+mod batches;
