@@ -1,7 +1,9 @@
 //! Resetting a run: the point is found in its history, which the engine does not keep and the log does.
 
 use serde::Deserialize;
-use tidegate_engine::{ReapplyExclude, Refusal, Reply, Request, ResetWorkflow, ServiceError};
+use tidegate_engine::{
+    ReapplyExclude, Refusal, Reply, Request, ResetWorkflow, ServiceError, WorkflowService,
+};
 use tidegate_model::event::{Event, HistoryBatch};
 use tidegate_model::id::{EventId, RunId};
 
@@ -44,13 +46,14 @@ pub(super) async fn reset<Token: Send + 'static>(
     let description = control.description(named).await?;
     let summary = description.summary;
     for _ in 0..READS_MAX {
-        let history = control.client.history(summary.run_id).await?;
+        let history = control.client.history_of_chain(summary.run_id).await?;
+        let own = history.partition_point(|batch| batch.run_id == summary.run_id);
         let request = Request::ResetWorkflowExecution(Box::new(ResetWorkflow {
             namespace: summary.namespace.clone(),
             workflow_id: summary.workflow_id.clone(),
             run_id: summary.run_id,
             reason: wish.reason.clone(),
-            workflow_task_finish_event_id: point(&history, wish.event_id, wish.kind)?,
+            workflow_task_finish_event_id: point(&history[..own], wish.event_id, wish.kind)?,
             request_id: wish.request_id.clone(),
             identity: wish.identity.clone(),
             reapply_exclude,

@@ -278,7 +278,7 @@ async fn start<Token: Send + 'static>(
         ..StartWorkflow::new(namespace, workflow_id, body.workflow_type, task_queue)
     });
     let reply = control.client.call(request).await?;
-    let Reply::Started { run_id, fresh } = reply else { return Err(unexpected(&reply)) };
+    let Reply::Started { run_id, fresh, started: _ } = reply else { return Err(unexpected(&reply)) };
     Ok(Json(json!({ "run_id": run_id.to_string(), "fresh": fresh })))
 }
 

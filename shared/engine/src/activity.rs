@@ -348,6 +348,17 @@ impl Activities {
         index.take(ended.entries(head, scheduled_event_id));
     }
 
+    /// In a fork all that wait for their first attempt are scheduled anew.
+    pub(crate) fn begin_anew(&mut self, head: &Head, now: Timestamp, index: &mut Index) {
+        let all: Vec<EventId> = self.0.keys().copied().collect();
+        for scheduled_event_id in all {
+            self.change(head, scheduled_event_id, index, |activity| {
+                activity.scheduled_time = now;
+                activity.state = AttemptState::Waiting { from: now };
+            });
+        }
+    }
+
     fn change(
         &mut self,
         head: &Head,

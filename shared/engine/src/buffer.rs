@@ -156,7 +156,28 @@ impl Engine {
         &mut self,
         step: &mut Step<'_>,
         run_id: RunId,
+        events: Vec<Event>,
+    ) -> Option<EventId> {
+        self.take_in(step, run_id, events, true)
+    }
+
+    /// The same without a workflow task where none is under way: for what no workflow code waits for, or what is to
+    /// wait until the run's first task is due.
+    pub(crate) fn arrive_quietly(
+        &mut self,
+        step: &mut Step<'_>,
+        run_id: RunId,
+        events: Vec<Event>,
+    ) -> Option<EventId> {
+        self.take_in(step, run_id, events, false)
+    }
+
+    fn take_in(
+        &mut self,
+        step: &mut Step<'_>,
+        run_id: RunId,
         mut events: Vec<Event>,
+        wakes: bool,
     ) -> Option<EventId> {
         if events.is_empty() {
             return None;
@@ -172,7 +193,7 @@ impl Engine {
         }
         let first = run.next_event_id;
         // A task without events, from the second attempt on, gives way to a normal one: it will see something new.
-        if run.workflow_tasks.current().is_none_or(|task| task.is_transient()) {
+        if run.workflow_tasks.current().map_or(wakes, |task| task.is_transient()) {
             events.push(self.task_scheduled(step.now, run));
         }
         self.write(step, run_id, events);

@@ -3,7 +3,7 @@
 use tidegate_model::codec;
 use tidegate_model::event::{Event, WorkflowTaskFailedCause};
 use tidegate_model::id::RunId;
-use tidegate_model::payload::{Failure, FailureInfo, Payloads, RetryState};
+use tidegate_model::payload::{Failure, Payloads};
 
 use crate::bounds;
 use crate::closed::ClosedRun;
@@ -12,7 +12,7 @@ use crate::plan::{BadCommand, Draft};
 use crate::request::RunSummary;
 use crate::run::Run;
 
-/// Who terminates a run at a limit: Temporal's name for the part of it that does so.
+/// Who ends a run, or a workflow task, where nobody asked for it by name: Temporal's name for the part that does so.
 pub(crate) const ENGINE_IDENTITY: &str = "history-service";
 
 impl Run {
@@ -24,12 +24,16 @@ impl Run {
             workflow_task_attempt: 0,
             ..self.summary()
         };
+        let as_started = self.as_started();
         ClosedRun {
             summary,
-            start_request_id: self.head.start_request_id,
+            as_started,
             previous_started_event_id: self.workflow_tasks.previous_started_event_id(),
             updates: self.updates.into_closed(),
-            as_started: self.shown.as_started,
+            start_request_id: self.head.start_request_id,
+            attached: self.attached,
+            cancel_requested: self.cancellation.is_some(),
+            reset: self.reset,
         }
     }
 }
@@ -39,10 +43,11 @@ impl Draft<'_> {
         bounds::payloads("result", &result, self.settings).map_err(|reason| {
             BadCommand::new(WorkflowTaskFailedCause::BadCompleteWorkflowExecutionAttributes, reason)
         })?;
+        self.successor = self.run.after_success(self.now, self.successor_id, &result);
         Ok(Event::WorkflowExecutionCompleted {
             result,
             workflow_task_completed_event_id: self.completed_event_id,
-            new_execution_run_id: None,
+            new_execution_run_id: self.successor.as_ref().map(|successor| successor.run_id),
         })
     }
 
@@ -51,41 +56,21 @@ impl Draft<'_> {
         bounds::blob("failure", bytes, self.settings).map_err(|reason| {
             BadCommand::new(WorkflowTaskFailedCause::BadFailWorkflowExecutionAttributes, reason)
         })?;
+        let (retry_state, successor) = self.run.after_failure(self.now, self.successor_id, &failure);
+        self.successor = successor;
         Ok(Event::WorkflowExecutionFailed {
             failure,
-            retry_state: RetryState::RetryPolicyNotSet,
+            retry_state,
             workflow_task_completed_event_id: self.completed_event_id,
-            new_execution_run_id: None,
+            new_execution_run_id: self.successor.as_ref().map(|successor| successor.run_id),
         })
     }
 }
 
 impl Engine {
-    /// Ends a run whose history has reached a limit, as Temporal does: it is terminated. A task that is out is given up,
-    /// what waits for it is lost.
+    /// Ends a run whose history has reached a limit: the workflow should have continued as new.
     pub(crate) fn end_at_history_limit(&mut self, step: &mut Step<'_>, run_id: RunId, limit: &str) {
-        let run = self.run(run_id);
         let reason = format!("limit {limit} is reached: the workflow should have continued as new");
-        let failure = Failure {
-            info: FailureInfo::Server { non_retryable: true },
-            ..Failure::application(reason.clone(), "", true)
-        };
-        let task = run.workflow_tasks.current().filter(|task| !task.is_transient());
-        let given_up = task.and_then(|task| task.lease().map(|lease| (task, lease))).map(|(task, lease)| {
-            Event::WorkflowTaskFailed {
-                scheduled_event_id: task.scheduled_event_id(),
-                started_event_id: lease.started_event_id,
-                cause: WorkflowTaskFailedCause::ForceCloseCommand,
-                failure,
-                identity: String::new(),
-                reset: None,
-            }
-        });
-        let terminated = Event::WorkflowExecutionTerminated {
-            reason,
-            details: Payloads::new(),
-            identity: String::from(ENGINE_IDENTITY),
-        };
-        self.write(step, run_id, given_up.into_iter().chain([terminated]).collect());
+        self.terminate_run(step, run_id, reason, Payloads::new(), ENGINE_IDENTITY.to_owned());
     }
 }

@@ -1,6 +1,6 @@
 //! The runs that have closed: what is remembered of them, in the order they closed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -21,29 +21,41 @@ pub(crate) struct ClosedRun {
     pub(crate) previous_started_event_id: EventId,
     #[serde(default, skip_serializing_if = "ClosedUpdates::is_empty")]
     pub(crate) updates: ClosedUpdates,
-    #[serde(default, skip_serializing_if = "AsStarted::is_default")]
+    /// The requests that wanted to start the execution and were content with this run, by their ids.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) attached: BTreeSet<String>,
+    /// It was asked to cancel before it closed.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub(crate) cancel_requested: bool,
+    /// Where it was reset to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reset: Option<ResetMark>,
     pub(crate) as_started: AsStarted,
 }
 
+/// A run was reset.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ResetMark {
+    /// The fork.
+    pub(crate) run_id: RunId,
+    /// Of the request: the same one resets once.
+    pub(crate) request_id: String,
+}
+
 /// What a description says of how a run was started, as long as the run is remembered.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct AsStarted {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) run_timeout: Option<Duration>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) execution_timeout: Option<Duration>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) run_expiration_time: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) execution_expiration_time: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Duration::is_zero")]
     pub(crate) task_timeout: Duration,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) user_metadata: Option<Box<UserMetadata>>,
-}
-
-impl AsStarted {
-    pub(crate) fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 /// The runs that have closed and are not forgotten.
@@ -77,6 +89,10 @@ impl ClosedRuns {
 
     pub(crate) fn get(&self, run_id: RunId) -> Option<&ClosedRun> {
         self.runs.get(&run_id).map(|kept| &kept.closed)
+    }
+
+    pub(crate) fn get_mut(&mut self, run_id: RunId) -> Option<&mut ClosedRun> {
+        self.runs.get_mut(&run_id).map(|kept| &mut kept.closed)
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -18,6 +18,10 @@ pub(crate) enum Due {
     WorkflowTask,
     /// No worker fetched the workflow task from its sticky queue.
     StickyTask,
+    /// The back-off before the first workflow task is over.
+    FirstTask,
+    /// The run, or its chain, has taken too long.
+    Expiry,
 }
 
 impl Due {
@@ -28,6 +32,8 @@ impl Due {
             Self::Silence(_) => "an activity must be heard of",
             Self::WorkflowTask => "a workflow task times out",
             Self::StickyTask => "a sticky workflow task goes to the normal queue",
+            Self::FirstTask => "a run's first workflow task is due",
+            Self::Expiry => "a run times out",
         }
     }
 }

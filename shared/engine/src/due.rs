@@ -21,6 +21,11 @@ impl Engine {
     /// them. Thousands of activities that end at once, each with its last failure, are more than a commit holds: then
     /// the rest stays due. Gives the bytes of what came of it.
     pub(crate) fn run_due(&mut self, step: &mut Step<'_>, run_id: RunId) -> usize {
+        // Whatever else was due in a run that is over, nobody is there to see it.
+        if let Some(bytes) = self.expire(step, run_id) {
+            return bytes;
+        }
+        self.schedule_first_task(step, run_id);
         let mut arriving = Vec::new();
         let mut bytes = 0;
         for (_, id, what) in due_in(self.run(run_id), step.now, self.index.awake_since()) {

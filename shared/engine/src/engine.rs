@@ -11,7 +11,7 @@ use tidegate_model::time::{Stamp, Timestamp};
 
 use crate::alarms::{Alarm, Alarms};
 use crate::bounds;
-use crate::closed::{ClosedRun, ClosedRuns};
+use crate::closed::{ClosedRun, ClosedRuns, ResetMark};
 use crate::history_wait::HistoryWaits;
 use crate::index::Index;
 use crate::namespaces::Namespaces;
@@ -19,6 +19,7 @@ use crate::query::Queries;
 use crate::queue::{QueueKey, QueueKind, What};
 use crate::record::{Record, StateChange};
 use crate::request::{Refusal, Reply, Request, Ticket};
+use crate::reset::Fork;
 use crate::run::Run;
 use crate::scheduler::Schedules;
 use crate::settings::Settings;
@@ -97,6 +98,8 @@ pub struct Engine {
     pub(crate) listing: Listing,
     pub(crate) namespaces: Namespaces,
     pub(crate) schedules: Schedules,
+    /// The fork whose first batch is the next record: never there when a step is over.
+    fork: Option<Fork>,
     pub(crate) index: Index,
     /// For those who wait; like all below, gone with the process.
     pub(crate) alarms: Alarms,
@@ -186,6 +189,15 @@ impl Engine {
                 self.schedules.hear_of_namespace(record);
             }
             Record::State(StateChange::Schedule(change)) => self.schedules.apply(change),
+            Record::State(StateChange::WorkflowReset { run_id, new_run_id, time, request_id }) => {
+                let mark = ResetMark { run_id: *new_run_id, request_id: request_id.clone() };
+                if let Some(run) = self.runs.get_mut(run_id) {
+                    run.reset = Some(mark);
+                } else if let Some(closed) = self.closed.get_mut(*run_id) {
+                    closed.reset = Some(mark);
+                }
+                self.fork = Some(Fork { run_id: *new_run_id, time: *time });
+            }
             Record::State(change) => {
                 if let Some(run_id) = change.run_id() {
                     let run = self.runs.get_mut(&run_id).expect("a change is of a run that is open");
@@ -286,13 +298,10 @@ impl Engine {
                 self.remove_search_attributes(step, namespace, &names)
             }
             Request::ListSearchAttributes { namespace } => self.list_search_attributes(&namespace),
-            Request::SignalWithStartWorkflowExecution(_) => Err(Refusal::Unimplemented("signal-with-start")),
             Request::UpdateWithStartWorkflowExecution { start, update } => {
                 return self.update_with_start(step, ticket, *start, *update).transpose();
             }
-            Request::RequestCancelWorkflowExecution(_) => Err(Refusal::Unimplemented("cancel")),
-            Request::TerminateWorkflowExecution(_) => Err(Refusal::Unimplemented("terminate")),
-            Request::ResetWorkflowExecution(_) => Err(Refusal::Unimplemented("reset")),
+            Request::SignalWithStartWorkflowExecution(request) => self.signal_with_start(step, *request),
             Request::QueryWorkflow(wanted) => return self.query(step, ticket, *wanted).transpose(),
             Request::RespondQueryTaskCompleted { token, answer } => {
                 self.take_query_answer(step, &token, answer)
@@ -304,6 +313,9 @@ impl Engine {
                 let execution = (namespace, workflow_id, run_id);
                 return self.poll_update(step, ticket, execution, update_id, wait).transpose();
             }
+            Request::RequestCancelWorkflowExecution(cancel) => self.request_cancel(step, cancel),
+            Request::TerminateWorkflowExecution(terminate) => self.terminate(step, terminate),
+            Request::ResetWorkflowExecution(reset) => self.reset(step, *reset),
             Request::WaitForHistory(wanted) => return self.wait_for_history(step, ticket, &wanted),
             Request::RespondActivityTaskCanceled { task, details, identity } => {
                 self.take_activity_cancellation(step, &task, details, identity)
@@ -461,13 +473,17 @@ impl Engine {
 
     fn apply_history(&mut self, batch: &HistoryBatch) {
         if let Some(Event::WorkflowExecutionStarted(started)) = batch.events.first() {
-            self.insert(Run::begin(batch, started));
+            let fork = self.fork.take().filter(|fork| fork.run_id == batch.run_id);
+            let start_time = fork.map_or(batch.event_time, |fork| fork.time);
+            let run = Run::begin(batch, started, start_time);
+            self.index.put(run.times.entries(&run.head));
+            self.insert(run);
             self.schedules.hear_of_start(started.first_execution_run_id);
         }
         let run = self.runs.get_mut(&batch.run_id).expect("events are of a run that is open");
         run.apply(batch, &mut self.index);
         if !run.is_open() {
-            let first_run_id = run.shown.first_run_id.unwrap_or(batch.run_id);
+            let first_run_id = run.started.first_execution_run_id;
             self.schedules.hear_of_close(first_run_id, batch.events.last());
             self.close(batch.run_id);
         }

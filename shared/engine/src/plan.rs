@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use tidegate_model::codec;
-use tidegate_model::event::{Event, UpdateRequest, WorkflowTaskFailedCause};
-use tidegate_model::id::EventId;
+use tidegate_model::event::{Event, UpdateRequest, WorkflowExecutionStarted, WorkflowTaskFailedCause};
+use tidegate_model::id::{EventId, Namespace, RunId, WorkflowId};
 use tidegate_model::limits::COMMANDS_BYTES_MAX;
 use tidegate_model::payload::Failure;
+use tidegate_model::time::Timestamp;
 
 use crate::command::Command;
 use crate::request::WorkerMessage;
@@ -29,6 +30,8 @@ pub(crate) struct Plan {
     pub(crate) unfired: BTreeSet<EventId>,
     /// Updates that were not let in, and why.
     pub(crate) rejected: Vec<(String, Failure)>,
+    /// The run that follows when the last command closes this one.
+    pub(crate) successor: Option<NewRun>,
 }
 
 /// A command that cannot be carried out: the workflow task fails.
@@ -59,12 +62,43 @@ pub(crate) struct Talk<'a> {
     pub(crate) asked: BTreeMap<&'a str, &'a UpdateRequest>,
 }
 
+/// A run that is to begin.
+#[derive(Debug)]
+pub(crate) struct NewRun {
+    pub(crate) run_id: RunId,
+    pub(crate) namespace: Namespace,
+    pub(crate) workflow_id: WorkflowId,
+    pub(crate) started: WorkflowExecutionStarted,
+    /// No earlier than the run before it ended.
+    pub(crate) not_before: Timestamp,
+}
+
+/// What commands are planned against.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Circumstances<'a> {
+    pub(crate) run: &'a Run,
+    pub(crate) settings: &'a Settings,
+    /// What its namespace's runs can be found by.
+    pub(crate) attributes: &'a AttributeTypes,
+    pub(crate) now: Timestamp,
+    /// The id of a run that follows, if one does.
+    pub(crate) successor_id: RunId,
+    /// The id that the task's completion will have.
+    pub(crate) completed_event_id: EventId,
+    /// Who completes it.
+    pub(crate) identity: &'a str,
+}
+
 /// A plan in the making: the run as it will be after the commands so far.
 pub(crate) struct Draft<'a> {
     pub(crate) run: &'a Run,
     pub(crate) settings: &'a Settings,
     /// What its namespace's runs can be found by.
     pub(crate) attributes: &'a AttributeTypes,
+    pub(crate) now: Timestamp,
+    /// The id of a run that follows, if one does.
+    pub(crate) successor_id: RunId,
+    pub(crate) successor: Option<NewRun>,
     pub(crate) identity: &'a str,
     pub(crate) completed_event_id: EventId,
     /// Names of the activities that are open after the commands so far; gathered when a command first asks.
@@ -114,20 +148,21 @@ impl Draft<'_> {
 }
 
 impl Plan {
-    /// Checks the commands of a task whose completion will be event `completed_event_id`.
+    /// Checks the commands of a task that is about to be completed.
     pub(crate) fn of(
-        run: &Run,
-        settings: &Settings,
-        attributes: &AttributeTypes,
-        completed_event_id: EventId,
+        around: Circumstances<'_>,
         commands: Vec<Command>,
         talk: Talk<'_>,
-        identity: &str,
     ) -> Result<Self, BadCommand> {
+        let Circumstances { run, settings, attributes, now, successor_id, completed_event_id, identity } =
+            around;
         let mut draft = Draft {
             run,
             settings,
             attributes,
+            now,
+            successor_id,
+            successor: None,
             identity,
             completed_event_id,
             activities: None,
@@ -173,10 +208,10 @@ impl Plan {
                     draft.take_message(&message_id)?;
                     continue;
                 }
-                Command::CancelWorkflowExecution { .. }
-                | Command::RequestCancelExternalWorkflowExecution { .. }
+                Command::CancelWorkflowExecution { details } => draft.cancel_run(details)?,
+                Command::ContinueAsNewWorkflowExecution(as_new) => draft.continue_as_new(*as_new)?,
+                Command::RequestCancelExternalWorkflowExecution { .. }
                 | Command::RecordMarker { .. }
-                | Command::ContinueAsNewWorkflowExecution(_)
                 | Command::StartChildWorkflowExecution(_)
                 | Command::SignalExternalWorkflowExecution { .. } => {
                     return Err(BadCommand::new(cause, "the command is not supported"));
@@ -195,7 +230,14 @@ impl Plan {
             });
         }
         let arrived = if closes { Vec::new() } else { draft.arrived };
-        Ok(Self { events: draft.events, arrived, closes, unfired: draft.unfired, rejected: draft.rejected })
+        Ok(Self {
+            events: draft.events,
+            arrived,
+            closes,
+            unfired: draft.unfired,
+            rejected: draft.rejected,
+            successor: draft.successor,
+        })
     }
 }
 

@@ -177,6 +177,17 @@ pub enum StateChange {
     Namespace(NamespaceRecord),
     /// A schedule changed.
     Schedule(Box<ScheduleChange>),
+    /// A run is left for a fork of it. The records that follow begin the fork.
+    WorkflowReset {
+        /// The run that is left, open or closed.
+        run_id: RunId,
+        /// The fork.
+        new_run_id: RunId,
+        /// When: the fork begins here, whatever its first events say.
+        time: Timestamp,
+        /// The caller's idempotency key.
+        request_id: String,
+    },
 }
 
 /// A change of the registry of namespaces.
@@ -223,7 +234,8 @@ impl StateChange {
             | Self::ActivityPaused { run_id, .. }
             | Self::ActivityUnpaused { run_id, .. }
             | Self::ActivityReset { run_id, .. }
-            | Self::ActivityOptionsUpdated { run_id, .. } => Some(*run_id),
+            | Self::ActivityOptionsUpdated { run_id, .. }
+            | Self::WorkflowReset { run_id, .. } => Some(*run_id),
             Self::RunsForgotten { .. } | Self::Namespace(_) | Self::Schedule(_) => None,
         }
     }
@@ -250,6 +262,7 @@ impl StateChange {
             | Self::UpdateRejected { .. }
             | Self::RunsForgotten { .. }
             | Self::Namespace(_)
+            | Self::WorkflowReset { .. }
             | Self::Schedule(_) => false,
         }
     }

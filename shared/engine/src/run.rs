@@ -2,6 +2,8 @@
 //!
 //! Each feature keeps its own part and says what each event does to it; this file hands the events out.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use tidegate_model::codec;
 use tidegate_model::event::{Event, HistoryBatch, Priority, WorkflowExecutionStarted};
@@ -10,12 +12,16 @@ use tidegate_model::time::Timestamp;
 
 use crate::activity::{Activities, Wanted as ActivityWanted};
 use crate::buffer::Buffer;
+use crate::cancel::Cancellation;
+use crate::chain;
+use crate::closed::ResetMark;
 use crate::index::{Entry, Index};
 use crate::record::StateChange;
 use crate::request::RunStatus;
 use crate::settings::Settings;
 use crate::signal::Signals;
 use crate::sticky::Sticky;
+use crate::timeout::Times;
 use crate::timer::Timers;
 use crate::update::Updates;
 use crate::visibility::Shown;
@@ -25,10 +31,21 @@ use crate::workflow_task::{Lease, WorkflowTasks};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Run {
     pub(crate) head: Head,
+    /// How it began, without what only a run that follows it would ask for, where none can.
+    pub(crate) started: Box<WorkflowExecutionStarted>,
+    pub(crate) times: Times,
     pub(crate) status: RunStatus,
     pub(crate) next_event_id: EventId,
     pub(crate) last_event_time: Timestamp,
     pub(crate) history_bytes: u64,
+    /// The requests that wanted to start the execution and were content with this run, by their ids: repeated, they are
+    /// content with it again.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) attached: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cancellation: Option<Cancellation>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reset: Option<ResetMark>,
     pub(crate) workflow_tasks: WorkflowTasks,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sticky: Option<Sticky>,
@@ -54,6 +71,7 @@ pub(crate) struct Head {
     pub(crate) run_id: RunId,
     pub(crate) workflow_type: String,
     pub(crate) task_queue: TaskQueue,
+    /// When it began; for a fork, when it was reset.
     pub(crate) start_time: Timestamp,
     pub(crate) start_request_id: String,
     /// Which of its tasks go first.
@@ -62,8 +80,13 @@ pub(crate) struct Head {
 }
 
 impl Run {
-    /// The run that a batch begins, before the batch is applied to it.
-    pub(crate) fn begin(batch: &HistoryBatch, started: &WorkflowExecutionStarted) -> Self {
+    /// The run that a batch begins, before the batch is applied to it. It began with the batch, unless it is a fork of a
+    /// run that had.
+    pub(crate) fn begin(
+        batch: &HistoryBatch,
+        started: &WorkflowExecutionStarted,
+        start_time: Timestamp,
+    ) -> Self {
         Self {
             head: Head {
                 namespace: batch.namespace.clone(),
@@ -71,14 +94,19 @@ impl Run {
                 run_id: batch.run_id,
                 workflow_type: started.workflow_type.clone(),
                 task_queue: started.task_queue.clone(),
-                start_time: batch.event_time,
+                start_time,
                 start_request_id: started.request_id.clone(),
                 priority: started.priority.clone(),
             },
+            started: Box::new(chain::kept(started)),
+            times: Times::of(start_time, started),
             status: RunStatus::Running,
             next_event_id: 1,
             last_event_time: batch.event_time,
             history_bytes: 0,
+            attached: BTreeSet::new(),
+            cancellation: None,
+            reset: None,
             workflow_tasks: WorkflowTasks::new(started.workflow_task_timeout),
             sticky: None,
             buffer: Buffer::default(),
@@ -86,7 +114,7 @@ impl Run {
             timers: Timers::default(),
             signals: Signals::default(),
             updates: Updates::default(),
-            shown: Shown::of(batch.run_id, started),
+            shown: Shown::of(started),
         }
     }
 
@@ -132,6 +160,7 @@ impl Run {
                     self.shown.upsert_memo(upserted_memo);
                 }
                 Event::WorkflowTaskScheduled { task_queue, start_to_close_timeout, attempt } => {
+                    self.times.first_task_came(&self.head, index);
                     self.workflow_task_scheduled(
                         id,
                         now,
@@ -155,8 +184,12 @@ impl Run {
                     let beats = matches!(batch.event(id + 1), Some(Event::WorkflowTaskScheduled { .. }));
                     self.workflow_task_completed(*started_event_id, beats, index);
                 }
-                Event::WorkflowTaskTimedOut { .. } | Event::WorkflowTaskFailed { .. } => {
+                Event::WorkflowTaskTimedOut { .. } => self.workflow_task_ended(index),
+                Event::WorkflowTaskFailed { reset, .. } => {
                     self.workflow_task_ended(index);
+                    if reset.as_ref().is_some_and(|reset| reset.new_run_id == self.head.run_id) {
+                        self.go_on_after_reset(now, index);
+                    }
                 }
                 Event::ActivityTaskScheduled(scheduled) => {
                     self.activities.scheduled(&self.head, id, now, scheduled, index);
@@ -291,6 +324,7 @@ impl Run {
             StateChange::RunsForgotten { .. } | StateChange::Namespace(_) | StateChange::Schedule(_) => {
                 unreachable!("it is of no open run")
             }
+            StateChange::WorkflowReset { .. } => unreachable!("the engine marks the run, open or closed"),
         }
     }
 
@@ -308,10 +342,15 @@ impl Run {
             }
             Event::WorkflowExecutionSignaled { request_id, .. } => self.signals.arrived(request_id),
             Event::WorkflowExecutionUpdateAdmitted { request } => self.updates.admitted(request),
+            Event::WorkflowExecutionCancelRequested { request_id, .. } => {
+                self.cancellation = Some(Cancellation { request_id: request_id.clone() });
+            }
+            Event::WorkflowExecutionOptionsUpdated { attached_request_id, .. } => {
+                self.attached.insert(attached_request_id.clone());
+            }
             // Comes with the end of the attempt, which does the work.
             Event::ActivityTaskStarted { .. } => {}
-            Event::WorkflowExecutionCancelRequested { .. }
-            | Event::RequestCancelExternalWorkflowExecutionFailed { .. }
+            Event::RequestCancelExternalWorkflowExecutionFailed { .. }
             | Event::ExternalWorkflowExecutionCancelRequested { .. }
             | Event::SignalExternalWorkflowExecutionFailed { .. }
             | Event::ExternalWorkflowExecutionSignaled { .. }
@@ -321,8 +360,7 @@ impl Run {
             | Event::ChildWorkflowExecutionFailed { .. }
             | Event::ChildWorkflowExecutionCanceled { .. }
             | Event::ChildWorkflowExecutionTimedOut { .. }
-            | Event::ChildWorkflowExecutionTerminated { .. }
-            | Event::WorkflowExecutionOptionsUpdated { .. } => {}
+            | Event::ChildWorkflowExecutionTerminated { .. } => {}
             Event::WorkflowExecutionStarted(_)
             | Event::WorkflowExecutionCompleted { .. }
             | Event::WorkflowExecutionFailed { .. }
@@ -389,6 +427,7 @@ impl Run {
         let task = self.workflow_tasks.entries(&self.head);
         let sticky = self.sticky.as_ref().map(|sticky| sticky.entry(&self.head));
         task.chain(sticky)
+            .chain(self.times.entries(&self.head))
             .chain(self.activities.entries(&self.head))
             .chain(self.timers.entries(&self.head))
             .collect()
@@ -396,6 +435,6 @@ impl Run {
 
     /// When its first workflow task was to run.
     pub(crate) fn execution_time(&self) -> Timestamp {
-        self.head.start_time + self.shown.first_workflow_task_backoff
+        self.head.start_time + self.started.first_workflow_task_backoff
     }
 }

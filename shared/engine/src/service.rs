@@ -1,9 +1,11 @@
 //! The engine as whoever asks sees it: behind a durable log in a host, or behind nothing in a test.
 
-use tidegate_model::event::HistoryBatch;
+use tidegate_model::codec;
+use tidegate_model::event::{Event, HistoryBatch};
 use tidegate_model::id::{EventId, RunId};
+use tidegate_model::limits::{RESET_BYTES_MAX, RESET_READS_MAX};
 
-use crate::request::{Refusal, Reply, Request};
+use crate::request::{Refusal, Reply, Request, ResetWorkflow};
 
 /// Temporal's WorkflowService, without the wire.
 pub trait WorkflowService: Send + Sync + 'static {
@@ -44,6 +46,51 @@ pub trait WorkflowService: Send + Sync + 'static {
                 page.push(batch);
             }
             Ok(page)
+        }
+    }
+
+    /// Forks a run: reads its history, and those of the runs that continued it as new, into the request, and again
+    /// while they go on in the meantime.
+    ///
+    /// # Errors
+    /// [`ServiceError`]; [`Refusal::Stale`] when the run went on at every one of `RESET_READS_MAX` readings.
+    fn reset(&self, reset: ResetWorkflow) -> impl Future<Output = Result<Reply, ServiceError>> + Send {
+        async move {
+            for _ in 0..RESET_READS_MAX {
+                let history = self.history_of_chain(reset.run_id).await?;
+                let request = ResetWorkflow { history, ..reset.clone() };
+                match self.call(Request::ResetWorkflowExecution(Box::new(request))).await {
+                    Err(ServiceError::Refused(Refusal::Stale)) => {}
+                    other => return other,
+                }
+            }
+            Err(Refusal::Stale.into())
+        }
+    }
+
+    /// The history of a run, and behind it those of the runs that continued it as new: until there is more of it than
+    /// a reset takes.
+    ///
+    /// # Errors
+    /// [`ServiceError`].
+    fn history_of_chain(
+        &self,
+        run: RunId,
+    ) -> impl Future<Output = Result<Vec<HistoryBatch>, ServiceError>> + Send {
+        async move {
+            let mut chain = Vec::new();
+            let mut next = Some(run);
+            let mut bytes = 0;
+            while let Some(run) = next.filter(|_| bytes <= RESET_BYTES_MAX) {
+                let history = self.history(run).await?;
+                next = match history.last().and_then(|batch| batch.events.last()) {
+                    Some(Event::WorkflowExecutionContinuedAsNew(as_new)) => Some(as_new.new_execution_run_id),
+                    Some(_) | None => None,
+                };
+                bytes += history.iter().map(|batch| codec::to_cbor(batch).len()).sum::<usize>();
+                chain.extend(history);
+            }
+            Ok(chain)
         }
     }
 }

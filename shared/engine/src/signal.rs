@@ -10,6 +10,7 @@ use tidegate_model::payload::{Header, Payloads};
 use crate::bounds;
 use crate::engine::{Engine, Step};
 use crate::request::{Refusal, Reply};
+use crate::settings::Settings;
 
 /// The signals a run has had.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -22,6 +23,21 @@ pub(crate) struct Signals {
 impl Signals {
     pub(crate) fn is_empty(&self) -> bool {
         self.count == 0
+    }
+
+    /// Whether a signal came with this request id; never when it is empty.
+    pub(crate) fn knows(&self, request_id: &str) -> bool {
+        self.request_ids.contains(request_id)
+    }
+
+    /// Whether there may be another.
+    pub(crate) fn check_count(&self, run_id: RunId, settings: &Settings) -> Result<(), Refusal> {
+        let most = settings.signals_per_run_max;
+        if self.count < most {
+            return Ok(());
+        }
+        let message = format!("run {run_id} has had {most} signals; that is SIGNALS_PER_RUN_MAX");
+        Err(Refusal::InvalidArgument(message))
     }
 
     pub(crate) fn arrived(&mut self, request_id: &str) {
@@ -48,21 +64,17 @@ impl Engine {
     pub(crate) fn signal(&mut self, step: &mut Step<'_>, signal: Signal) -> Result<Reply, Refusal> {
         let Signal { namespace, workflow_id, run_id, signal_name, input, identity, request_id, header } =
             signal;
-        bounds::required_id("signal name", &signal_name)?;
+        check(&signal_name, &input, &self.settings)?;
         bounds::id("identity", &identity)?;
         bounds::id("request id", &request_id)?;
-        bounds::payloads("signal input", &input, &self.settings)?;
         bounds::header("signal header", &header, &self.settings)?;
         let run = self.find_open(&namespace, &workflow_id, run_id)?;
         let run_id = run.head.run_id;
-        if run.signals.request_ids.contains(&request_id) {
+        if run.signals.knows(&request_id) {
             return Ok(Reply::Signaled { run_id, event_id: None, fresh: false });
         }
-        let most = self.settings.signals_per_run_max;
-        if run.signals.count >= most {
-            let message = format!("run {run_id} has had {most} signals; that is SIGNALS_PER_RUN_MAX");
-            return Err(Refusal::InvalidArgument(message));
-        }
+        run.signals.check_count(run_id, &self.settings)?;
+        let waits = run.times.waits_for_first_task();
         let signaled = Event::WorkflowExecutionSignaled {
             signal_name,
             input,
@@ -71,7 +83,18 @@ impl Engine {
             header,
             external: None,
         };
-        let event_id = self.arrive(step, run_id, vec![signaled]);
+        let event_id = if waits {
+            self.arrive_quietly(step, run_id, vec![signaled])
+        } else {
+            self.arrive(step, run_id, vec![signaled])
+        };
         Ok(Reply::Signaled { run_id, event_id, fresh: true })
     }
+}
+
+/// What every signal must say.
+pub(crate) fn check(signal_name: &str, input: &Payloads, settings: &Settings) -> Result<(), Refusal> {
+    bounds::required_id("signal name", signal_name)?;
+    bounds::payloads("signal input", input, settings)?;
+    Ok(())
 }

@@ -91,11 +91,11 @@ impl Engine {
 }
 
 /// Temporal's words; callers compare them.
-fn completed() -> Refusal {
+pub(crate) fn completed() -> Refusal {
     Refusal::NotFound(String::from("workflow execution already completed"))
 }
 
-fn not_found(workflow_id: &WorkflowId, run_id: Option<RunId>) -> Refusal {
+pub(crate) fn not_found(workflow_id: &WorkflowId, run_id: Option<RunId>) -> Refusal {
     Refusal::NotFound(match run_id {
         Some(run_id) => format!("workflow execution not found: {workflow_id}, run {run_id}"),
         None => format!("workflow execution not found: {workflow_id}"),

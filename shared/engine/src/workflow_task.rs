@@ -115,6 +115,11 @@ impl WorkflowTasks {
         self.previous_started_event_id
     }
 
+    /// The next task is a first attempt, whatever became of those before.
+    pub(crate) fn forget_failures(&mut self) {
+        self.attempt = 1;
+    }
+
     pub(crate) fn entries(&self, head: &Head) -> impl Iterator<Item = Entry> {
         self.current.iter().flat_map(|task| task.entries(head)).collect::<Vec<_>>().into_iter()
     }

@@ -187,6 +187,13 @@ pub const SCHEDULE_CLOCK_SECONDS: u64 = 3_600;
 pub const SCHEDULE_AHEAD_SECONDS_MAX: u64 = 3_600;
 /// A workflow's `cron_schedule`. Longer: the start is refused by name.
 pub const CRON_BYTES_MAX: usize = 1_000;
+/// History that a reset reads and copies, over all runs it is given. More: the reset is refused by name.
+pub const RESET_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// How often the history of a run that is to be reset is read again because the run had gone on. More: refused as stale.
+pub const RESET_READS_MAX: usize = 8;
+/// An execution is not begun again within this time of its last beginning: a restart that terminates the open run is
+/// refused as busy, a run that follows another waits (Temporal's `history.workflowIdReuseMinimalInterval`).
+pub const WORKFLOW_ID_REUSE_MILLIS_MIN: u64 = 1_000;
 /// Open runs. More: a start is refused with "resource exhausted".
 pub const OPEN_RUNS_MAX: usize = 100_000;
 /// Closed runs remembered for lists, descriptions and repeated starts. More: the one closed first is forgotten; its
@@ -391,6 +398,10 @@ const _: () =
 const _: () = assert!(
     COMMANDS_BYTES_MAX + BUFFERED_BYTES_MAX + PAYLOAD_BYTES_MAX + 64 * 1024 < WIRE_BYTES_MAX,
     "the largest batch of events must fit the wire"
+);
+const _: () = assert!(
+    RESET_BYTES_MAX + BUFFERED_BYTES_MAX + PAYLOAD_BYTES_MAX + 64 * 1024 < ROW_BYTES_MAX,
+    "the largest fork must fit a row"
 );
 const _: () = assert!(
     DOWNLINK_INBOX_MAX > DOWNLINK_WAITING_MAX + SIGNALS_SETTLED_LISTED_MAX,

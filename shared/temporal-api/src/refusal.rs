@@ -47,7 +47,7 @@ pub(crate) fn of_service(error: ServiceError) -> Status {
 pub(crate) fn of(refusal: Refusal) -> Status {
     let message = refusal.to_string();
     match refusal {
-        Refusal::AlreadyStarted { run_id, start_request_id } => {
+        Refusal::AlreadyStarted { run_id, start_request_id, message: _ } => {
             let run_id = run_id.to_string();
             let first_execution_run_id = String::new();
             let detail = details::WorkflowExecutionAlreadyStartedFailure {

@@ -19,10 +19,12 @@ pub(crate) async fn start<S: WorkflowService>(
     request: StartWorkflowExecutionRequest,
 ) -> Result<StartWorkflowExecutionResponse, Status> {
     let start = start_request(request)?;
-    let Reply::Started { run_id, fresh } = api.ask(Request::StartWorkflowExecution(start)).await? else {
+    let Reply::Started { run_id, fresh: _, started: is_started } =
+        api.ask(Request::StartWorkflowExecution(start)).await?
+    else {
         return Err(unexpected());
     };
-    Ok(started(run_id, fresh))
+    Ok(started(run_id, is_started))
 }
 
 fn started(run_id: RunId, fresh: bool) -> StartWorkflowExecutionResponse {
@@ -118,16 +120,12 @@ pub(crate) async fn signal_with_start<S: WorkflowService>(
         signal_name: inward::name("signal_name", request.signal_name)?,
         signal_input: inward::payloads(request.signal_input),
     };
-    let Reply::Started { run_id, fresh } =
+    let Reply::Started { run_id, fresh: _, started } =
         api.ask(Request::SignalWithStartWorkflowExecution(Box::new(both))).await?
     else {
         return Err(unexpected());
     };
-    Ok(SignalWithStartWorkflowExecutionResponse {
-        run_id: run_id.to_string(),
-        started: fresh,
-        ..Default::default()
-    })
+    Ok(SignalWithStartWorkflowExecutionResponse { run_id: run_id.to_string(), started, ..Default::default() })
 }
 
 /// A start with an update: the one pair of operations that Temporal knows.

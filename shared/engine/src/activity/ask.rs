@@ -85,7 +85,7 @@ impl Draft<'_> {
             start_to_close: wanted.start_to_close_timeout,
             heartbeat: wanted.heartbeat_timeout,
         };
-        let time_outs = asked.completed(self.run.shown.as_started.run_timeout).map_err(bad)?;
+        let time_outs = asked.completed(self.run.started.workflow_run_timeout).map_err(bad)?;
         let retry_policy = retry::completed(wanted.retry_policy).map_err(|reason| bad(Wrong(reason)))?;
         check_priority(wanted.priority.as_ref()).map_err(bad)?;
         self.take_activity_name(&wanted.activity_id)?;

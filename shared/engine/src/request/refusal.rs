@@ -7,12 +7,14 @@ use tidegate_model::payload::Failure;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// `ALREADY_EXISTS`.
-    #[error("a run of this workflow id is open: {run_id}")]
+    #[error("{message}")]
     AlreadyStarted {
-        /// The open run.
+        /// The run that is in the way: an open one, or one that closed where the reuse policy minds it.
         run_id: RunId,
         /// What it was started with.
         start_request_id: String,
+        /// In words.
+        message: String,
     },
     /// `NOT_FOUND`.
     #[error("{0}")]

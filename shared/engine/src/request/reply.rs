@@ -16,12 +16,15 @@ use super::update::{QueryAnswer, UpdateStage};
 /// An answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
-    /// To a start.
+    /// To a start, with a signal or without.
     Started {
         /// The run.
         run_id: RunId,
-        /// `false` when an earlier request with the same id had started it.
+        /// `false` when nothing was done: an earlier request with the same id had been carried out, or the conflict
+        /// policy is content with an open run.
         fresh: bool,
+        /// Whether the run was started by this request, or by an earlier one with the same id.
+        started: bool,
     },
     /// To a signal.
     Signaled {

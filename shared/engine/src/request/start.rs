@@ -97,7 +97,9 @@ impl StartWorkflow {
 /// A start and a signal in one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SignalWithStart {
-    /// What to start when no run is open.
+    /// What to start when no run is open. Its conflict policy is content with an open run whether it says
+    /// [`Fail`](WorkflowIdConflictPolicy::Fail) or [`UseExisting`](WorkflowIdConflictPolicy::UseExisting). Its identity,
+    /// header and request id are the signal's as well.
     pub start: StartWorkflow,
     /// The signal's name.
     pub signal_name: String,

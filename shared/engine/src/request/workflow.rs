@@ -61,8 +61,10 @@ pub struct ResetWorkflow {
     pub identity: String,
     /// What of what came after the point is not asked anew.
     pub reapply_exclude: ReapplyExclude,
-    /// The run's whole history as the log has it: the engine does not keep it. One that is shorter than the run by now
-    /// is refused with [`Refusal::Stale`](super::Refusal::Stale); whoever asks reads again.
+    /// The run's whole history as the log has it: the engine does not keep it. Behind it, one after the other, those of
+    /// the runs that continued it as new, as far as there are any: what reached them is asked of the fork too. One that
+    /// is shorter than its run by now is refused with [`Refusal::Stale`](super::Refusal::Stale); whoever asks reads
+    /// again, as [`WorkflowService::reset`](crate::WorkflowService::reset) does.
     pub history: Vec<HistoryBatch>,
 }
 
@@ -73,7 +75,8 @@ pub struct ReapplyExclude {
     pub signals: bool,
     /// Updates.
     pub updates: bool,
-    /// Requests to cancel.
+    /// Requests to cancel. Temporal's protocol has it, and its server leaves them behind in any case: who resets a run
+    /// wants it to go on. So does the engine.
     pub cancel_requests: bool,
 }
 

@@ -17,7 +17,6 @@ use crate::record::{ScheduleChange, ScheduleChangeKind, WaitingAction};
 use crate::request::{
     Backfill, CreateSchedule, PatchSchedule, Refusal, Reply, Schedule, SchedulePatch, UpdateSchedule,
 };
-use crate::start;
 
 use super::Key;
 use super::clock::CalendarTime;
@@ -204,7 +203,7 @@ impl Engine {
             let start = scheduled.start(action, false).map_err(|invalid| {
                 Wrong(format!("schedule.action.workflow_id with the time appended: {invalid}"))
             })?;
-            start::check(&start, &self.settings)?;
+            self.checked(step.now, start)?;
         }
         Ok(schedule)
     }

@@ -21,7 +21,12 @@ impl Engine {
         let description = match self.find(namespace, workflow_id, run_id)? {
             Known::Open(run) => run.describe(now),
             Known::Closed(closed) => {
-                described(closed.summary.clone(), closed.start_request_id.clone(), &closed.as_started)
+                let reset_run_id = closed.reset.as_ref().map(|mark| mark.run_id);
+                RunDescription {
+                    cancel_requested: closed.cancel_requested,
+                    reset_run_id,
+                    ..described(closed.summary.clone(), closed.start_request_id.clone(), &closed.as_started)
+                }
             }
         };
         Ok(Reply::Described(Box::new(description)))
@@ -35,7 +40,21 @@ impl Run {
             pending_activities: self.activities.describe(now),
             pending_workflow_task: task
                 .map(|task| (task.scheduled_time(), task.lease().map(|lease| lease.time))),
-            ..described(self.summary(), self.head.start_request_id.clone(), &self.shown.as_started)
+            cancel_requested: self.cancellation.is_some(),
+            reset_run_id: self.reset.as_ref().map(|mark| mark.run_id),
+            ..described(self.summary(), self.head.start_request_id.clone(), &self.as_started())
+        }
+    }
+
+    /// What a description says of how it was started.
+    pub(crate) fn as_started(&self) -> AsStarted {
+        AsStarted {
+            run_timeout: self.started.workflow_run_timeout,
+            execution_timeout: self.started.workflow_execution_timeout,
+            run_expiration_time: self.times.run_expires(),
+            execution_expiration_time: self.times.execution_expires(),
+            task_timeout: self.started.workflow_task_timeout,
+            user_metadata: self.started.user_metadata.clone(),
         }
     }
 
@@ -57,9 +76,9 @@ impl Run {
             pending_activities: count(self.activities.len()),
             pending_timers: count(self.timers.len()),
             workflow_task_attempt: self.workflow_tasks.current().map_or(0, |task| task.attempt()),
-            first_run_id: self.shown.first_run_id.unwrap_or(self.head.run_id),
-            parent: self.shown.parent.clone(),
-            root: self.shown.root.clone(),
+            first_run_id: self.started.first_execution_run_id,
+            parent: self.started.parent.clone(),
+            root: self.started.root.clone(),
             memo: self.shown.memo.clone(),
             search_attributes: self.shown.search_attributes.clone(),
             state_transitions: self.shown.state_transitions,
@@ -72,7 +91,7 @@ fn described(summary: RunSummary, start_request_id: String, as_started: &AsStart
         workflow_execution_timeout: as_started.execution_timeout,
         workflow_run_timeout: as_started.run_timeout,
         workflow_task_timeout: as_started.task_timeout,
-        run_expiration_time: as_started.run_timeout.map(|timeout| summary.execution_time + timeout),
+        run_expiration_time: as_started.run_expiration_time,
         execution_expiration_time: as_started.execution_expiration_time,
         cancel_requested: false,
         start_request_id,

@@ -139,7 +139,7 @@ impl Known<'_> {
 }
 
 fn row_of_open(run: &Run) -> Row<'_> {
-    let Run { head, shown, .. } = run;
+    let Run { head, started, shown, .. } = run;
     Row {
         workflow_id: head.workflow_id.as_str(),
         run_id: head.run_id,
@@ -152,8 +152,8 @@ fn row_of_open(run: &Run) -> Row<'_> {
         history_length: run.history_length(),
         history_size_bytes: run.history_bytes,
         state_transition_count: shown.state_transitions,
-        parent: shown.parent.as_ref().map(|parent| (parent.workflow_id.as_str(), parent.run_id)),
-        root: shown.root.as_ref().map_or((head.workflow_id.as_str(), head.run_id), |root| {
+        parent: started.parent.as_ref().map(|parent| (parent.workflow_id.as_str(), parent.run_id)),
+        root: started.root.as_ref().map_or((head.workflow_id.as_str(), head.run_id), |root| {
             (root.workflow_id.as_str(), root.run_id.unwrap_or(head.run_id))
         }),
         search_attributes: &shown.search_attributes,

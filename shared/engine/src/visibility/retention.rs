@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use tidegate_model::event::Event;
 use tidegate_model::id::{Namespace, RunId, WorkflowId};
 use tidegate_model::limits::DEADLINES_PER_GROUP_MAX;
 use tidegate_model::payload::Payloads;
@@ -85,12 +84,7 @@ impl Engine {
     }
 
     fn terminate_to_delete(&mut self, step: &mut Step<'_>, run_id: RunId, reason: &str) {
-        let terminated = Event::WorkflowExecutionTerminated {
-            reason: reason.to_owned(),
-            details: Payloads::new(),
-            identity: String::new(),
-        };
-        self.write(step, run_id, vec![terminated]);
+        self.terminate_run(step, run_id, reason.to_owned(), Payloads::new(), String::new());
     }
 
     fn forget_runs(&mut self, step: &mut Step<'_>, runs: Vec<RunId>) {

@@ -7,7 +7,7 @@ use tidegate_model::payload::{Failure, TimeoutType};
 use crate::bounds;
 use crate::engine::{Engine, Step};
 use crate::failure;
-use crate::plan::{BadCommand, Plan, Talk};
+use crate::plan::{BadCommand, Circumstances, Plan, Talk};
 use crate::record::{Record, StateChange};
 use crate::request::{
     Refusal, Reply, StickyAttributes, WorkerMessageBody, WorkflowTaskCompletion, WorkflowTaskToken,
@@ -57,9 +57,17 @@ impl Engine {
             return Err(Refusal::NotFound(String::from("workflow task heartbeat timeout")));
         }
         let attributes = self.namespaces.attributes_of(&run.head.namespace);
-        let completed_event_id = token.started_event_id + 1;
         let talk = Talk { messages, asked: self.conversations.requests(token.run_id) };
-        match Plan::of(run, &self.settings, attributes, completed_event_id, commands, talk, &identity) {
+        let around = Circumstances {
+            run,
+            settings: &self.settings,
+            attributes,
+            now: step.now,
+            successor_id: step.chance.run_id(step.now),
+            completed_event_id: token.started_event_id + 1,
+            identity: &identity,
+        };
+        match Plan::of(around, commands, talk) {
             Ok(mut plan) => {
                 let rejected = std::mem::take(&mut plan.rejected);
                 let completed = Event::WorkflowTaskCompleted {
@@ -137,6 +145,9 @@ impl Engine {
         });
         let events = std::iter::once(completed).chain(plan.events).chain(waited).chain(next).collect();
         self.write(step, run_id, events);
+        if let Some(successor) = plan.successor {
+            self.begin(step, successor, None);
+        }
         is_next
     }
 

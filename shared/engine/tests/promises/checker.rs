@@ -12,6 +12,7 @@ macro_rules! must {
 }
 
 mod updates;
+mod chain;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,6 +22,7 @@ use tidegate_model::id::{EventId, RunId};
 use tidegate_model::payload::{FailureInfo, TimeoutType};
 use tidegate_model::time::Timestamp;
 
+use chain::Chains;
 use updates::Updates;
 
 /// A rule that is broken, in words.
@@ -30,6 +32,7 @@ pub(crate) type Broken = String;
 #[derive(Default)]
 pub(crate) struct Checker {
     runs: BTreeMap<RunId, Seen>,
+    chains: Chains,
 }
 
 /// What was seen of a run.
@@ -38,6 +41,10 @@ struct Seen {
     last: EventId,
     time: Timestamp,
     closed: bool,
+    /// It waits for the time of its first workflow task.
+    waits: bool,
+    /// It is being copied from another run, whose attempts it has not.
+    copied: bool,
     task: Task,
     previous_task_failed: bool,
     /// Something came from outside since a workflow task was last started.
@@ -75,7 +82,14 @@ impl Checker {
     /// Reads one record.
     pub(crate) fn take(&mut self, record: &Record) -> Result<(), Broken> {
         match record {
-            Record::History(batch) => self.runs.entry(batch.run_id).or_default().take_batch(batch),
+            Record::History(batch) => {
+                self.chains.take(batch)?;
+                self.runs.entry(batch.run_id).or_default().take_batch(batch)
+            }
+            Record::State(StateChange::WorkflowReset { run_id, new_run_id, .. }) => {
+                self.runs.entry(*new_run_id).or_default().copied = true;
+                self.chains.fork(*run_id, *new_run_id)
+            }
             Record::State(change) => match change.run_id() {
                 Some(run_id) => self.runs.entry(run_id).or_default().take_change(change),
                 None => self.take_forgotten(change),
@@ -95,13 +109,14 @@ impl Checker {
 
     /// To be called when a step is over.
     pub(crate) fn settled(&self) -> Result<(), Broken> {
+        self.chains.settled()?;
         for (run_id, seen) in &self.runs {
             must!(
                 seen.buffer.is_empty() || seen.is_out() || seen.closed,
                 "run {run_id}: something waits in the buffer although no workflow task is out"
             );
             must!(
-                seen.closed || !seen.news || matches!(seen.task, Task::Scheduled(_)),
+                seen.closed || !seen.news || seen.waits || matches!(seen.task, Task::Scheduled(_)),
                 "run {run_id}: something is new, and no workflow task will see it"
             );
         }
@@ -160,6 +175,7 @@ impl Seen {
             }
             StateChange::StickyBound { .. } | StateChange::StickyReleased { .. } => {}
             StateChange::UpdateRejected { update_id, .. } => self.updates.reject(update_id)?,
+            StateChange::WorkflowReset { .. } => unreachable!("it is of two runs"),
             StateChange::ActivityStarted { scheduled_event_id, .. } => {
                 let paused = self.paused.contains(scheduled_event_id);
                 must!(!paused, "activity {scheduled_event_id} is handed out although it is paused");
@@ -238,6 +254,9 @@ impl Seen {
             if let Event::WorkflowTaskCompleted { .. } = event {
                 completed = Some(id);
             }
+            if chain::is_forked_at(event, batch.run_id) {
+                self.copied = false;
+            }
             if let Event::TimerCanceled { started_event_id, .. } = event {
                 canceled.insert(*started_event_id);
             }
@@ -254,7 +273,7 @@ impl Seen {
                     }
                 }
                 Self::check_started_of_end(batch, event)?;
-                self.news = true;
+                self.news |= !matches!(event, Event::WorkflowExecutionOptionsUpdated { .. });
             } else {
                 self.take_inside(id, event)?;
             }
@@ -273,13 +292,15 @@ impl Seen {
     /// What the workflow's own tasks and commands bring.
     fn take_inside(&mut self, id: EventId, event: &Event) -> Result<(), Broken> {
         match event {
-            Event::WorkflowExecutionStarted(_) => self.news = true,
+            Event::WorkflowExecutionStarted(started) => {
+                self.news = true;
+                self.waits = !started.first_workflow_task_backoff.is_zero();
+            }
             Event::WorkflowExecutionCompleted { .. }
             | Event::WorkflowExecutionCanceled { .. }
             | Event::WorkflowExecutionContinuedAsNew(_) => self.closed = true,
             Event::WorkflowExecutionTimedOut { .. } | Event::WorkflowExecutionTerminated { .. } => {
                 self.closed = true;
-                self.buffer.clear();
             }
             Event::ActivityTaskCancelRequested { scheduled_event_id, .. } => {
                 let waits = self.buffer.iter().any(|waits| end_of(waits) == Some(*scheduled_event_id));
@@ -298,21 +319,20 @@ impl Seen {
             | Event::WorkflowPropertiesModified { .. }
             | Event::WorkflowExecutionUpdateAccepted { .. }
             | Event::WorkflowExecutionUpdateCompleted { .. } => {}
-            Event::WorkflowExecutionFailed { workflow_task_completed_event_id, .. } => {
-                self.closed = true;
-                // The engine itself ends the run, at a limit: what waits is lost.
-                if *workflow_task_completed_event_id == 0 {
-                    self.buffer.clear();
+            Event::WorkflowExecutionFailed { .. } => self.closed = true,
+            Event::WorkflowTaskScheduled { attempt, .. } => {
+                match self.task {
+                    Task::None => {}
+                    Task::TransientOut => {
+                        must!(*attempt > 1, "the pair of a transient task says its attempt");
+                    }
+                    Task::Scheduled(_) | Task::Out { .. } => {
+                        return Err(format!("{id}: a second workflow task"));
+                    }
                 }
+                self.task = Task::Scheduled(id);
+                self.waits = false;
             }
-            Event::WorkflowTaskScheduled { attempt, .. } => match self.task {
-                Task::None => self.task = Task::Scheduled(id),
-                Task::TransientOut => {
-                    must!(*attempt > 1, "the pair of a transient task says its attempt");
-                    self.task = Task::Scheduled(id);
-                }
-                Task::Scheduled(_) | Task::Out { .. } => return Err(format!("{id}: a second workflow task")),
-            },
             Event::WorkflowTaskStarted { scheduled_event_id, .. } => {
                 must!(self.task == Task::Scheduled(*scheduled_event_id), "{id}: {:?} is started", self.task);
                 self.task = Task::Out { scheduled: *scheduled_event_id, started: id };
@@ -384,7 +404,7 @@ impl Seen {
                 // Whoever gives the result of one that no worker has, begins it by that.
                 let begun = attempt == Some(&Attempt::Waiting) && request_id.is_empty();
                 must!(
-                    attempt == Some(&Attempt::Out) || begun,
+                    attempt == Some(&Attempt::Out) || begun || (self.copied && attempt.is_some()),
                     "activity {scheduled_event_id} is started, but {attempt:?}"
                 );
                 self.activities.insert(*scheduled_event_id, Attempt::Out);
@@ -392,7 +412,8 @@ impl Seen {
             Event::ActivityTaskCompleted { scheduled_event_id, .. }
             | Event::ActivityTaskFailed { scheduled_event_id, .. } => {
                 let attempt = self.activities.remove(scheduled_event_id);
-                must!(attempt == Some(Attempt::Out), "activity {scheduled_event_id} ends, but {attempt:?}");
+                let was_out = attempt == Some(Attempt::Out) || (self.copied && attempt.is_some());
+                must!(was_out, "activity {scheduled_event_id} ends, but {attempt:?}");
             }
             Event::ActivityTaskTimedOut { scheduled_event_id, failure, .. } => {
                 let attempt = self.activities.remove(scheduled_event_id);
@@ -507,10 +528,12 @@ fn asked_by(event: &Event) -> Option<EventId> {
     | Event::TimerStarted { workflow_task_completed_event_id, .. }
     | Event::TimerCanceled { workflow_task_completed_event_id, .. }
     | Event::WorkflowExecutionCompleted { workflow_task_completed_event_id, .. }
-    | Event::WorkflowExecutionFailed { workflow_task_completed_event_id, .. } = event
+    | Event::WorkflowExecutionFailed { workflow_task_completed_event_id, .. }
+    | Event::WorkflowExecutionCanceled { workflow_task_completed_event_id, .. } = event
     {
-        // 0 where the engine itself ends the run.
-        Some(*workflow_task_completed_event_id).filter(|id| *id != 0)
+        Some(*workflow_task_completed_event_id)
+    } else if let Event::WorkflowExecutionContinuedAsNew(as_new) = event {
+        Some(as_new.workflow_task_completed_event_id)
     } else {
         None
     }
@@ -547,6 +570,9 @@ fn is_outside(event: &Event) -> bool {
         Event::ActivityTaskStarted { .. }
             | Event::TimerFired { .. }
             | Event::WorkflowExecutionSignaled { .. }
+            | Event::WorkflowExecutionCancelRequested { .. }
+            | Event::WorkflowExecutionUpdateAdmitted { .. }
+            | Event::WorkflowExecutionOptionsUpdated { .. }
     );
     others || is_end(event)
 }

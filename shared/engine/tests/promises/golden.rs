@@ -97,6 +97,7 @@ fn name(change: &StateChange) -> String {
             ScheduleChangeKind::Acted { .. } => "change-schedule_acted",
             ScheduleChangeKind::Deleted => "change-schedule_deleted",
         },
+        StateChange::WorkflowReset { .. } => "change-workflow_reset",
     })
 }
 
@@ -225,6 +226,12 @@ fn changes() -> Vec<StateChange> {
             namespace: namespace.clone(),
             names: BTreeSet::from([String::from("Text")]),
         }),
+        StateChange::WorkflowReset {
+            run_id,
+            new_run_id: RunId::from_u128(0x019b_76da_a800_7000_8000_0000_0000_0002),
+            time,
+            request_id: String::from("00c0ffee00c0ffee"),
+        },
     ];
     changes.extend(
         schedule_golden::changes(namespace, run_id, time)
@@ -259,6 +266,20 @@ fn full_of_life() -> Vec<u8> {
         "signal busy go request=r",
         "wait 2s",
         "signal busy again request=s",
+        "start later delay=90s run-timeout=60s execution-timeout=300s memo=m",
+        "signal later go request=r",
+        "start tried attempts=3 size=20 request=t",
+        "poll q",
+        "poll q",
+        "complete tried: fail oops",
+        "start shared request=first",
+        "start shared request=second conflict=use attach",
+        "ask-cancel shared request=c",
+        "start left queue=l request=l",
+        "poll l",
+        "complete left: activity a; timer v 90s",
+        "signal left go request=r",
+        "reset left 4",
     ];
     for line in program {
         stage.run(line);

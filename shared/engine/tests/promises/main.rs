@@ -10,6 +10,11 @@ mod script;
 mod scene;
 
 mod start;
+mod policies;
+mod chain;
+mod ends;
+mod reset;
+mod event_time;
 mod workflow_task;
 mod buffer;
 mod sticky;

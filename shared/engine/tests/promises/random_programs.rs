@@ -3,6 +3,7 @@
 
 mod activities;
 mod updates;
+mod runs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -20,6 +21,8 @@ use tidegate_engine::{
 use tidegate_model::event::{Event, HistoryBatch, WorkflowTaskFailedCause};
 use tidegate_model::id::{EventId, Namespace, RunId, TaskQueue, WorkflowId};
 use tidegate_model::payload::{Failure, Header, Payload};
+
+use runs::OfRun;
 
 use crate::checker::Pending;
 use crate::world::{Decided, Replies, World, decided, replay};
@@ -85,6 +88,7 @@ enum Happening {
     Shutdown {
         worker: u8,
     },
+    OfRun(OfRun),
     Wait {
         millis: u64,
     },
@@ -110,6 +114,8 @@ enum Asked {
     },
     Finish,
     Fail,
+    EndCancelled,
+    Again,
 }
 
 #[derive(Debug, Clone)]
@@ -139,6 +145,8 @@ fn asked() -> impl Strategy<Value = Asked> {
         4 => (0..3_u8).prop_map(|id| Asked::Cancel { id }),
         2 => Just(Asked::Finish),
         2 => Just(Asked::Fail),
+        2 => Just(Asked::EndCancelled),
+        2 => Just(Asked::Again),
     ]
 }
 
@@ -177,6 +185,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => (0..2_u8, 0..9_u64).prop_map(|(workflow, beyond)| Happening::Follow { workflow, beyond }),
         1 => any::<Index>().prop_map(|poll| Happening::Abandon { poll }),
         1 => (0..2_u8).prop_map(|worker| Happening::Shutdown { worker }),
+        3 => runs::of_run().prop_map(Happening::OfRun),
         3 => (0..12_000_u64).prop_map(|millis| Happening::Wait { millis }),
         1 => (0..40_000_u64).prop_map(|millis| Happening::PowerOff { millis }),
         1 => Just(Happening::Crash),
@@ -274,6 +283,7 @@ impl Random {
             | Happening::Update { .. }
             | Happening::Follow { .. }
             | Happening::Abandon { .. }
+            | Happening::OfRun(_)
             | Happening::Shutdown { .. } => {}
         }
     }
@@ -499,6 +509,7 @@ impl Random {
                 wait_beyond: Some(*beyond),
                 until_closed: false,
             }),
+            Happening::OfRun(of_run) => return of_run.request(&self.world),
             Happening::Abandon { .. }
             | Happening::Wait { .. }
             | Happening::PowerOff { .. }
@@ -550,6 +561,8 @@ fn command(asked: &Asked, scheduled: &[EventId]) -> Option<Command> {
             user_metadata: None,
         },
         Asked::Cancel { id } => Command::CancelTimer { timer_id: format!("t{id}") },
+        Asked::EndCancelled => Command::CancelWorkflowExecution { details: Vec::new() },
+        Asked::Again => runs::continue_as_new(),
         Asked::Finish => Command::CompleteWorkflowExecution { result: Vec::new() },
         Asked::Fail => Command::FailWorkflowExecution { failure: Failure::application("no", "No", false) },
     })
@@ -600,6 +613,14 @@ fn random_programs_reach_every_event_and_every_change_of_state() {
         "WorkflowExecutionStarted",
         "WorkflowExecutionCompleted",
         "WorkflowExecutionFailed",
+        "WorkflowExecutionTimedOut",
+        "WorkflowExecutionCanceled",
+        "WorkflowExecutionTerminated",
+        "WorkflowExecutionContinuedAsNew",
+        "WorkflowExecutionCancelRequested",
+        "WorkflowExecutionOptionsUpdated",
+        "WorkflowExecutionUpdateAdmitted",
+        "workflow reset",
         "WorkflowTaskScheduled",
         "WorkflowTaskStarted",
         "WorkflowTaskCompleted",
@@ -669,6 +690,7 @@ fn names(record: &Record) -> Vec<&'static str> {
             StateChange::RunsForgotten { .. } => "runs forgotten",
             StateChange::Namespace(_) => "namespace",
             StateChange::Schedule(_) => "schedule",
+            StateChange::WorkflowReset { .. } => "workflow reset",
         }],
     }
 }

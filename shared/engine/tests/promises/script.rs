@@ -1,7 +1,10 @@
 //! The language of the transcripts.
 //!
 //! ```text
-//! > start w [queue=q] [request=r] [task-timeout=5s] [run-timeout=1m] [priority=n]
+//! > start w [queue=q] [request=r] [task-timeout=5s] [priority=n]
+//!       [run-timeout=9s] [execution-timeout=9s] [delay=9s] [cron=0_12_*_*_*] [reuse=failed|never]
+//!       [conflict=use|terminate] [attach] [memo=name] [header=name], and a retry policy as an activity's
+//! > sws w name …                            a signal with a start
 //! > signal w name [request=r] [run=other] [size=1000]
 //! > poll q as alice                         a workflow task
 //! > poll activity q [key=k] as alice
@@ -10,7 +13,8 @@
 //!       activity a [queue=q] [timeout=30s] [attempts=n] [first=1s] [times=2] [longest=9s] [never=Kind] [size=n]
 //!          [all=1m] [start=9s] [beat=5s] [priority=n]      the other time-outs
 //!       unask 5                            the activity of this scheduled event
-//!       timer t 10s · cancel t · finish [size=n] · fail text
+//!       timer t 10s · cancel t · finish [size=n] · fail text · end-cancelled
+//!       again [type=t] [queue=q] [run-timeout=9s] [backoff=3s] [input=x] [result=x] [cron=…] [memo=name]
 //! > fail w                                  the worker's own failure
 //! > done a [size=n]    > failed a text [kind=Kind] [final] [after=5s] [progress=n]    > canceled a    > beat a [size=n]
 //!                                         w/a by the workflow's name for it
@@ -22,6 +26,10 @@
 //! > start-update w u [join] [request=r] as bob
 //!       accept u [loose] [given] · respond u text · reject u      in a completion
 //! > follow w [beyond=n] [closed] as bob     waits for history
+//! > ask-cancel w · terminate w [run=v] [first=v]
+//! > reset w 4 [run=v] [request=r] [without=signals] [alone] [short]
+//! > name v w                                another name, for the latest run of w
+//! > began w                                 how that run began, where it is not plain
 //! > shutdown alice · retire key [sticky=s] · wait 10s · off 30d · crash
 //! > history w · describe w · list [n] · deadline
 //! ```
@@ -29,6 +37,7 @@
 
 mod updates;
 mod activities;
+mod chain;
 mod waits;
 
 use std::collections::BTreeMap;
@@ -42,7 +51,9 @@ use tidegate_engine::{
 };
 use tidegate_model::event::{Event, WorkflowTaskFailedCause};
 use tidegate_model::id::{Namespace, RunId, TaskQueue, WorkflowId};
-use tidegate_model::payload::{Failure, FailureInfo, Header, Payload, Payloads, RetryPolicy};
+use tidegate_model::payload::{Failure, FailureInfo, Header, Payload, Payloads, RetryPolicy, RetryState};
+
+pub(crate) use chain::history_of_chain;
 
 use crate::world::{Replies, World};
 
@@ -89,7 +100,13 @@ impl Stage {
     pub(crate) fn run(&mut self, line: &str) -> Vec<String> {
         let words = Words::of(line);
         match words.verb() {
-            "start" => self.start(&words),
+            "start" => self.start_by(&words, Request::StartWorkflowExecution(start(&words))),
+            "sws" => self.signal_with_start(&words),
+            "ask-cancel" => self.ask_cancel(&words),
+            "terminate" => self.terminate(&words),
+            "reset" => self.reset(&words),
+            "name" => self.name(&words),
+            "began" => self.began(&words),
             "signal" => self.signal(&words),
             "poll" => self.poll(&words),
             "abandon" => self.abandon(words.at(1)),
@@ -147,18 +164,6 @@ impl Stage {
 
     pub(crate) fn run_id(&self, workflow: &str) -> RunId {
         *self.runs.get(workflow).expect("a workflow that was started")
-    }
-
-    fn start(&mut self, words: &Words<'_>) -> Vec<String> {
-        let (own, replies) = self.world.request(Request::StartWorkflowExecution(start(words)));
-        for (ticket, reply) in &replies {
-            if let Ok(Reply::Started { run_id, .. }) = reply
-                && *ticket == own
-            {
-                self.runs.insert(words.at(1).to_owned(), *run_id);
-            }
-        }
-        self.render_all(own, replies)
     }
 
     fn signal(&mut self, words: &Words<'_>) -> Vec<String> {
@@ -293,9 +298,13 @@ impl Stage {
 
     fn render_direct(&mut self, reply: Result<Reply, Refusal>) -> String {
         match reply {
-            Ok(Reply::Started { fresh, .. }) => {
-                String::from(if fresh { "started" } else { "started before" })
-            }
+            Ok(Reply::Started { fresh, started, .. }) => String::from(match (fresh, started) {
+                (true, true) => "started",
+                (false, true) => "started before",
+                (true, false) => "signaled",
+                (false, false) => "exists",
+            }),
+            Ok(Reply::Reset { .. }) => String::from("reset"),
             Ok(Reply::Signaled { event_id, fresh, .. }) => match (fresh, event_id) {
                 (true, Some(id)) => format!("signaled, event {id}"),
                 (true, None) => String::from("signaled, waits"),
@@ -348,9 +357,10 @@ impl Stage {
             Err(Refusal::NotFound(message)) => format!("not found: {}", self.with_names(message)),
             Err(Refusal::InvalidArgument(message)) => format!("invalid: {}", self.with_names(message)),
             Err(Refusal::ResourceExhausted { limit, .. }) => format!("exhausted: {limit}"),
+            Err(Refusal::BusyWorkflow(message)) => format!("busy: {message}"),
+            Err(Refusal::Stale) => String::from("stale"),
             Ok(
-                other @ (Reply::Reset { .. }
-                | Reply::Counted { .. }
+                other @ (Reply::Counted { .. }
                 | Reply::Namespace(_)
                 | Reply::Namespaces { .. }
                 | Reply::SearchAttributes { .. }
@@ -364,8 +374,6 @@ impl Stage {
                 | Refusal::NamespaceAlreadyExists(_)
                 | Refusal::AlreadyExists(_)
                 | Refusal::ScheduleAlreadyExists(_)
-                | Refusal::BusyWorkflow(_)
-                | Refusal::Stale
                 | Refusal::Unimplemented(_)),
             ) => format!("{other:?}"),
         }
@@ -438,7 +446,7 @@ impl<'a> Words<'a> {
 }
 
 fn start(words: &Words<'_>) -> StartWorkflow {
-    StartWorkflow {
+    let plain = StartWorkflow {
         input: payloads(words.value("size")),
         workflow_task_timeout: words.value("task-timeout").map(duration),
         workflow_run_timeout: words.value("run-timeout").map(duration),
@@ -451,7 +459,8 @@ fn start(words: &Words<'_>) -> StartWorkflow {
             String::from("greet"),
             queue(words.value("queue").unwrap_or("q")),
         )
-    }
+    };
+    chain::under_conditions(words, plain)
 }
 
 fn command(text: &str) -> Command {
@@ -480,6 +489,8 @@ fn command(text: &str) -> Command {
         "fail" => {
             Command::FailWorkflowExecution { failure: Failure::application(words.at(1), "Oops", false) }
         }
+        "end-cancelled" => Command::CancelWorkflowExecution { details: payloads(words.value("size")) },
+        "again" => chain::continue_as_new(&words),
         other => panic!("the language has no command {other:?}"),
     }
 }
@@ -603,8 +614,10 @@ fn render_event(event: &Event) -> String {
         | Event::WorkflowExecutionOptionsUpdated { .. }
         | Event::WorkflowExecutionCanceled { .. }
         | Event::WorkflowExecutionContinuedAsNew(_)
-        | Event::WorkflowExecutionTimedOut { .. }
         | Event::WorkflowExecutionTerminated { .. } => String::new(),
+        Event::WorkflowExecutionTimedOut { retry_state, new_execution_run_id } => {
+            format!("({retry_state:?}{})", followed(*new_execution_run_id))
+        }
         Event::TimerStarted { timer_id, .. } => format!("({timer_id})"),
         Event::TimerFired { timer_id, started_event_id }
         | Event::TimerCanceled { timer_id, started_event_id, .. } => {
@@ -618,6 +631,14 @@ fn render_event(event: &Event) -> String {
         }
         Event::WorkflowExecutionUpdateAdmitted { request } => format!("({})", request.update_id),
         Event::WorkflowExecutionSignaled { signal_name, .. } => format!("({signal_name})"),
+        Event::WorkflowExecutionCompleted { new_execution_run_id: Some(_), .. } => {
+            String::from("(and again)")
+        }
+        Event::WorkflowExecutionFailed { retry_state, new_execution_run_id, .. }
+            if new_execution_run_id.is_some() || *retry_state != RetryState::RetryPolicyNotSet =>
+        {
+            format!("({retry_state:?}{})", followed(*new_execution_run_id))
+        }
         Event::WorkflowExecutionStarted(_)
         | Event::WorkflowExecutionCompleted { .. }
         | Event::WorkflowExecutionFailed { .. }
@@ -625,4 +646,8 @@ fn render_event(event: &Event) -> String {
         | Event::WorkflowTaskCompleted { .. } => String::new(),
     };
     format!("{}{mark}", event.type_name())
+}
+
+fn followed(new_run: Option<RunId>) -> &'static str {
+    if new_run.is_some() { ", and again" } else { "" }
 }
