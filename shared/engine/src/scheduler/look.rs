@@ -78,12 +78,21 @@ impl Scheduled {
             let beside_max = beside_max.saturating_sub(came.actions.len());
             self.take_backfill(times, beside_max, &mut came);
         }
-        let all: Vec<WaitingAction> = self.waiting.iter().chain(&came.actions).copied().collect();
-        let mut verdict = verdict(&all, self.is_running(), self.policy(None));
-        let has_more = came.has_more || verdict.beside.len() > starts_max;
-        let dropped = verdict.drop_surplus(self.next_number);
-        verdict.beside.truncate(starts_max);
-        let (starts, left_out) = self.permitted(&verdict);
+        let mut all: Vec<WaitingAction> = self.waiting.iter().chain(&came.actions).copied().collect();
+        let mut left_out = Vec::new();
+        // In the place of one that may not start any more goes the next.
+        let (verdict, dropped, starts, has_more) = loop {
+            let mut verdict = verdict(&all, self.is_running(), self.policy(None));
+            let has_more = came.has_more || verdict.beside.len() > starts_max;
+            let dropped = verdict.drop_surplus(self.next_number);
+            verdict.beside.truncate(starts_max);
+            let (starts, refused) = self.permitted(&verdict);
+            if refused.is_empty() {
+                break (verdict, dropped, starts, has_more);
+            }
+            all.retain(|action| !refused.contains(&action.number));
+            left_out.extend(refused);
+        };
         let times_came = self.times_came(came, &verdict, &dropped);
         Look { times_came, starts, left_out, end_running: verdict.end_running, has_more }
     }

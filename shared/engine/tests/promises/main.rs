@@ -44,6 +44,7 @@ mod schedule_stage;
 mod schedule;
 mod schedule_catch_up;
 mod schedule_clock;
+mod schedule_programs;
 mod schedule_golden;
 mod golden;
 mod random_programs;

@@ -434,6 +434,31 @@ mod limits {
     }
 
     #[test]
+    fn a_limited_schedule_takes_no_more_actions_at_once_than_are_left() {
+        check(
+            "
+            > create every=1h actions=2 overlap=all
+            created, token 1
+            > off 5h
+            starts 01-01T01:00:00
+            starts 01-01T02:00:00
+            > describe
+            2 taken, 0 left
+            > update every=1h actions=2 overlap=buffer-all
+            > off 5h
+            starts 01-01T06:00:00
+            > describe
+            3 taken, 4 waiting, runs 01-01T06:00:00, 1 left
+            > done 01-01T06:00:00
+            starts 01-01T07:00:00
+            > done 01-01T07:00:00
+            > describe
+            4 taken, 0 left
+            ",
+        );
+    }
+
+    #[test]
     fn what_is_skipped_does_not_count_against_the_actions_left() {
         check(
             "
