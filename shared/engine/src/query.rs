@@ -103,7 +103,7 @@ impl Engine {
                 return Ok(Some(Reply::QueryRejected { status }));
             }
         }
-        let way = self.way_of_query(run_id)?;
+        let way = self.way_of_query(step.now, run_id)?;
         if self.queries.waiting.len() >= QUERIES_WAITING_MAX {
             let message = format!("{QUERIES_WAITING_MAX} queries wait for an answer");
             return Err(Refusal::ResourceExhausted { limit: "QUERIES_WAITING_MAX", message });
@@ -127,7 +127,7 @@ impl Engine {
     }
 
     /// How a query gets to workflow code as things are; refused where it cannot.
-    fn way_of_query(&self, run_id: RunId) -> Result<Way, Refusal> {
+    fn way_of_query(&self, now: Timestamp, run_id: RunId) -> Result<Way, Refusal> {
         let Some(run) = self.run_if_open(run_id) else {
             let closed = self.closed.get(run_id).ok_or_else(|| gone(run_id))?;
             return if closed.previous_started_event_id > 0 {
@@ -143,6 +143,8 @@ impl Engine {
             Ok(Way::WithTask)
         } else if run.workflow_tasks.previous_started_event_id() > 0 {
             Ok(Way::Direct)
+        } else if run.times.first_task_comes_by(now + Duration::from_secs(QUERY_WAIT_SECONDS_MAX)) {
+            Ok(Way::WithTask)
         } else {
             Err(not_ready("Workflow task is not scheduled yet."))
         }
@@ -152,7 +154,7 @@ impl Engine {
     pub(crate) fn settle_queries(&mut self, step: &mut Step<'_>, run_id: RunId) {
         for id in self.queries.of_run(run_id) {
             match &self.queries.get(id).state {
-                State::Buffered => match self.way_of_query(run_id) {
+                State::Buffered => match self.way_of_query(step.now, run_id) {
                     Ok(Way::WithTask) => {}
                     Ok(Way::Direct) => self.query_directly(step.now, id),
                     Err(refusal) => self.refuse_query(step, id, refusal),

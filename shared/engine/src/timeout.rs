@@ -46,6 +46,11 @@ impl Times {
         self.first_task.is_some()
     }
 
+    /// Whether its first workflow task comes within this time.
+    pub(crate) fn first_task_comes_by(&self, time: Timestamp) -> bool {
+        self.first_task.is_some_and(|at| at <= time)
+    }
+
     /// When the run times out.
     pub(crate) fn run_expires(&self) -> Option<Timestamp> {
         self.run_expires
@@ -100,6 +105,11 @@ impl Times {
 impl Engine {
     /// Schedules a run's first workflow task, when it has waited long enough for it.
     pub(crate) fn schedule_first_task(&mut self, step: &mut Step<'_>, run_id: RunId) {
+        if !self.run(run_id).times.is_first_task_due(step.now) {
+            return;
+        }
+        // An update does not wait for it: the task that brings one, and is out, is the first.
+        self.firm_up(step, run_id);
         let run = self.run(run_id);
         if run.times.is_first_task_due(step.now) {
             let scheduled = self.task_scheduled(step.now, run);

@@ -30,6 +30,7 @@ mod query;
 mod update;
 mod speculative;
 mod update_closing;
+mod update_chain;
 mod workers;
 mod queues;
 mod task_on_request;
