@@ -43,6 +43,7 @@ mod search_attributes;
 mod namespaces;
 mod schedule_stage;
 mod schedule;
+mod schedule_chain;
 mod schedule_catch_up;
 mod schedule_clock;
 mod schedule_programs;

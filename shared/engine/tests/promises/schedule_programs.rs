@@ -63,6 +63,8 @@ fn overlap() -> impl Strategy<Value = OverlapPolicy> {
         OverlapPolicy::Skip,
         OverlapPolicy::BufferOne,
         OverlapPolicy::BufferAll,
+        OverlapPolicy::CancelOther,
+        OverlapPolicy::TerminateOther,
         OverlapPolicy::AllowAll,
     ])
 }
@@ -177,12 +179,19 @@ impl Model {
         let mut may_start: Vec<Waiting> = all.into();
         loop {
             let (mut stay, mut next, mut beside, mut skipped) = (VecDeque::new(), None, Vec::new(), 0);
+            let mut terminates = false;
             for action in may_start.iter().cloned() {
                 let policy = action.overlap.unwrap_or(self.wanted.overlap);
                 if policy == OverlapPolicy::AllowAll {
                     beside.push(action);
                 } else if self.running.is_none() && next.is_none() {
                     next = Some(action);
+                } else if makes_way(policy) && self.running.is_some() {
+                    terminates |= policy == OverlapPolicy::TerminateOther;
+                    stay.push_back(action);
+                } else if makes_way(policy) {
+                    next = Some(action);
+                    skipped += 1;
                 } else if policy == OverlapPolicy::BufferAll
                     || policy == OverlapPolicy::BufferOne && stay.is_empty()
                 {
@@ -210,6 +219,9 @@ impl Model {
             self.skipped += skipped;
             for (action, is_beside) in starts {
                 self.start(&action, is_beside);
+            }
+            if let Some(running) = self.running.filter(|_| terminates) {
+                self.closed(running, RunStatus::Terminated);
             }
             return;
         }
@@ -274,6 +286,11 @@ struct Shown {
     recent: Vec<(String, RunStatus)>,
     paused: bool,
     left: Option<u64>,
+}
+
+/// Whether whatever runs is to make way.
+fn makes_way(policy: OverlapPolicy) -> bool {
+    policy == OverlapPolicy::CancelOther || policy == OverlapPolicy::TerminateOther
 }
 
 fn id_of(time: i64) -> String {

@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tidegate_engine::{
-    Backfill, Command, CreateSchedule, FieldRange, IntervalSpec, ListSchedules, OverlapPolicy, PatchSchedule,
-    Record, Refusal, Reply, Request, Schedule, SchedulePatch, SchedulePolicies, ScheduleSpec, ScheduleState,
-    ScheduledWorkflow, StructuredCalendarSpec, TriggerImmediately, UpdateSchedule, WorkflowTaskCompletion,
-    WorkflowTaskToken,
+    Backfill, Command, ContinueAsNew, CreateSchedule, FieldRange, IntervalSpec, ListSchedules, OverlapPolicy,
+    PatchSchedule, ReapplyExclude, Record, Refusal, Reply, Request, ResetWorkflow, Schedule, SchedulePatch,
+    SchedulePolicies, ScheduleSpec, ScheduleState, ScheduledWorkflow, StructuredCalendarSpec,
+    TerminateWorkflow, TriggerImmediately, UpdateSchedule, WorkflowTaskCompletion, WorkflowTaskToken,
 };
-use tidegate_model::event::Event;
+use tidegate_model::event::{ContinueAsNewInitiator, Event};
 use tidegate_model::id::{Namespace, ScheduleId, TaskQueue, WorkflowId};
-use tidegate_model::payload::{Failure, Header, Payload};
+use tidegate_model::payload::{Failure, Header, Payload, RetryPolicy};
 use tidegate_model::time::Timestamp;
 
 use crate::world::{Replies, World};
@@ -135,6 +135,28 @@ impl Stage {
                     failure: Failure::application(words.plain[1], "Oops", true),
                 },
             ),
+            "retry" => self.close(
+                words.plain[0],
+                Command::FailWorkflowExecution {
+                    failure: Failure::application(words.plain[1], "Oops", false),
+                },
+            ),
+            "canceled" => {
+                self.close(words.plain[0], Command::CancelWorkflowExecution { details: Vec::new() })
+            }
+            "again" => {
+                self.close(words.plain[0], Command::ContinueAsNewWorkflowExecution(Box::new(unchanged())))
+            }
+            "terminate" => self.ask(Request::TerminateWorkflowExecution(TerminateWorkflow {
+                namespace: namespace(),
+                workflow_id: long(words.plain[0]),
+                run_id: None,
+                first_execution_run_id: None,
+                reason: String::from("enough"),
+                details: Vec::new(),
+                identity: String::from("alice"),
+            })),
+            "reset" => self.reset(words.plain[0]),
             "handed" => self.handed(words.plain[0]),
             other => panic!("the language has no verb {other:?}"),
         };
@@ -191,6 +213,25 @@ impl Stage {
         let token = self.tasks.remove(workflow).expect("just found");
         let completion = WorkflowTaskCompletion::new(token, vec![command], String::from("worker"));
         self.ask(Request::RespondWorkflowTaskCompleted(Box::new(completion)))
+    }
+
+    /// A worker takes a task, and the run is reset to the start of that.
+    fn reset(&mut self, workflow: &str) -> Vec<String> {
+        let (_, replies) = self.world.request(poll());
+        drop(self.render(replies));
+        let token = self.tasks.remove(workflow).expect("a task of the run");
+        let history = self.world.histories.get(&token.run_id).expect("a run has a history").clone();
+        self.ask(Request::ResetWorkflowExecution(Box::new(ResetWorkflow {
+            namespace: namespace(),
+            workflow_id: long(workflow),
+            run_id: token.run_id,
+            reason: String::from("once more"),
+            workflow_task_finish_event_id: token.started_event_id,
+            request_id: String::from("r"),
+            identity: String::from("alice"),
+            reapply_exclude: ReapplyExclude::default(),
+            history,
+        })))
     }
 
     /// What a run was given of the one before it, and how it can be found.
@@ -273,7 +314,7 @@ impl Stage {
                 Ok(Reply::WorkflowTask(Some(task))) => {
                     self.tasks.insert(short(&task.workflow_id), task.token.clone());
                 }
-                Ok(Reply::Done | Reply::WorkflowTask(None)) => {}
+                Ok(Reply::Done | Reply::Reset { .. } | Reply::WorkflowTask(None)) => {}
                 Ok(Reply::ScheduleCreated { conflict_token }) => {
                     lines.push(format!("created, token {conflict_token}"))
                 }
@@ -379,7 +420,11 @@ fn schedule(words: &Words<'_>) -> Schedule {
             ..ScheduleSpec::default()
         },
         action: Box::new(ScheduledWorkflow {
-            memo: header(words.value("action-memo")),
+            workflow_run_timeout: words.value("run-timeout").map(duration),
+            retry_policy: words.value("attempts").map(|attempts| RetryPolicy {
+                maximum_attempts: attempts.parse().expect("a number"),
+                ..RetryPolicy::default()
+            }),
             ..ScheduledWorkflow::new(
                 WorkflowId::new(words.value("id").unwrap_or("w")).expect("a workflow id"),
                 words.value("type").unwrap_or("report"),
@@ -429,6 +474,31 @@ fn time(text: &str) -> Timestamp {
     let days = months[usize::try_from(number(month) - 1).expect("a month")] + number(day) - 1;
     let seconds = 1_767_225_600 + days * 86_400 + parts[0] * 3_600 + parts[1] * 60 + parts[2];
     Timestamp::from_micros(seconds * 1_000_000)
+}
+
+/// The same again.
+fn unchanged() -> ContinueAsNew {
+    ContinueAsNew {
+        workflow_type: String::new(),
+        task_queue: None,
+        input: Vec::new(),
+        workflow_run_timeout: None,
+        workflow_task_timeout: None,
+        backoff_start_interval: Duration::ZERO,
+        initiator: ContinueAsNewInitiator::Workflow,
+        retry_policy: None,
+        cron_schedule: String::new(),
+        failure: None,
+        last_completion_result: Vec::new(),
+        header: Header::new(),
+        memo: Header::new(),
+        search_attributes: Header::new(),
+    }
+}
+
+/// A workflow id in full.
+fn long(short: &str) -> WorkflowId {
+    WorkflowId::new(format!("w-2026-{short}Z")).expect("a workflow id")
 }
 
 /// Without the base, the year and the zone.
