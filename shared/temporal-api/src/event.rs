@@ -1,6 +1,8 @@
 //! Events as Temporal's history has them: one to one, under the same numbers.
 
 mod attributes;
+#[cfg(test)]
+mod tests;
 
 use tidegate_model::event::{Event, HistoryBatch, UserMetadata};
 use tidegate_model::id::EventId;

@@ -301,3 +301,56 @@ pub(crate) async fn get_reverse<S: WorkflowService>(
         next_page_token: next.map(|token| token.seal()).unwrap_or_default(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::history::{
+        WorkflowExecutionFailedEventAttributes, WorkflowExecutionTerminatedEventAttributes,
+    };
+
+    #[test]
+    fn the_end_of_a_run_that_another_follows_is_to_older_callers_a_continuation() {
+        let failed = |following: &str| HistoryEvent {
+            event_id: 9,
+            event_type: EventType::WorkflowExecutionFailed.into(),
+            attributes: Some(Attributes::WorkflowExecutionFailedEventAttributes(
+                WorkflowExecutionFailedEventAttributes {
+                    new_execution_run_id: following.to_owned(),
+                    ..Default::default()
+                },
+            )),
+            ..Default::default()
+        };
+        let continued = as_continued(failed("the next"));
+        assert_eq!(continued.event_id, 9);
+        assert_eq!(continued.event_type, i32::from(EventType::WorkflowExecutionContinuedAsNew));
+        let Some(Attributes::WorkflowExecutionContinuedAsNewEventAttributes(next)) = continued.attributes
+        else {
+            panic!("a continuation");
+        };
+        assert_eq!(next.new_execution_run_id, "the next");
+        assert_eq!(as_continued(failed("")), failed(""), "the last run of a chain has ended");
+        let terminated = HistoryEvent {
+            attributes: Some(Attributes::WorkflowExecutionTerminatedEventAttributes(
+                WorkflowExecutionTerminatedEventAttributes::default(),
+            )),
+            ..Default::default()
+        };
+        assert_eq!(as_continued(terminated.clone()), terminated);
+    }
+
+    #[test]
+    fn a_caller_that_follows_by_himself_says_so() {
+        let check = |features: Option<&str>, follows| {
+            let mut metadata = MetadataMap::new();
+            if let Some(features) = features {
+                metadata.insert("supported-features", features.parse().expect("ASCII"));
+            }
+            assert_eq!(follows_next_run(&metadata), follows, "{features:?}");
+        };
+        check(None, false);
+        check(Some("something-else"), false);
+        check(Some("something-else, follows-next-run-id"), true);
+    }
+}

@@ -143,3 +143,78 @@ fn detailed(code: Code, message: &str, name: &str, detail: &impl Message) -> Sta
     let status = rpc::Status { code: code as i32, message: message.to_owned(), details };
     Status::with_details(code, message, status.encode_to_vec().into())
 }
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+    use tidegate_model::payload::Failure;
+
+    use super::*;
+
+    /// The code of a refusal, and the name of its detail.
+    fn told(refusal: Refusal) -> (Code, String) {
+        let status = of(refusal);
+        let details = rpc::Status::decode(status.details()).expect("a google.rpc.Status, or nothing");
+        let name = details.details.first().map(|detail| detail.type_url.clone()).unwrap_or_default();
+        (status.code(), name.rsplit('.').next().unwrap_or_default().to_owned())
+    }
+
+    #[test]
+    fn every_refusal_has_its_code_and_the_detail_by_which_sdks_know_it() {
+        let check = |refusal, code, name: &str| assert_eq!(told(refusal), (code, name.to_owned()));
+        let words = || "words".to_owned();
+        let run_id = tidegate_model::id::RunId::from_u128(1);
+        let started = Refusal::AlreadyStarted { run_id, start_request_id: words() };
+        check(started, Code::AlreadyExists, "WorkflowExecutionAlreadyStartedFailure");
+        check(Refusal::NotFound(words()), Code::NotFound, "NotFoundFailure");
+        check(Refusal::InvalidArgument(words()), Code::InvalidArgument, "");
+        let exhausted = Refusal::ResourceExhausted { limit: "OPEN_RUNS_MAX", message: words() };
+        check(exhausted, Code::ResourceExhausted, "ResourceExhaustedFailure");
+        let namespace = || "ward".parse().expect("a name");
+        check(Refusal::NamespaceNotFound(namespace()), Code::NotFound, "NamespaceNotFoundFailure");
+        check(
+            Refusal::NamespaceAlreadyExists(namespace()),
+            Code::AlreadyExists,
+            "NamespaceAlreadyExistsFailure",
+        );
+        check(Refusal::AlreadyExists(words()), Code::AlreadyExists, "");
+        let schedule = "nightly".parse().expect("an id");
+        let exists = Refusal::ScheduleAlreadyExists(schedule);
+        check(exists, Code::AlreadyExists, "WorkflowExecutionAlreadyStartedFailure");
+        check(Refusal::FailedPrecondition(words()), Code::FailedPrecondition, "");
+        check(Refusal::WorkflowNotReady(words()), Code::FailedPrecondition, "WorkflowNotReadyFailure");
+        let query = Refusal::QueryFailed { message: words(), failure: None };
+        check(query, Code::InvalidArgument, "QueryFailedFailure");
+        check(Refusal::BusyWorkflow(words()), Code::ResourceExhausted, "ResourceExhaustedFailure");
+        check(Refusal::Stale, Code::Unavailable, "");
+        check(Refusal::Unimplemented("reset"), Code::Unimplemented, "");
+    }
+
+    #[test]
+    fn a_failed_query_carries_what_the_worker_said() {
+        let failure = Failure::application("no such query", "QueryError", false);
+        let refusal = Refusal::QueryFailed { message: "no".to_owned(), failure: Some(Box::new(failure)) };
+        let details = rpc::Status::decode(of(refusal).details()).expect("a google.rpc.Status");
+        let detail =
+            details::QueryFailedFailure::decode(details.details[0].value.as_slice()).expect("its own");
+        assert_eq!(detail.failure.expect("what was said").message, "no such query");
+    }
+
+    #[test]
+    fn of_a_start_with_an_update_each_half_says_how_it_fared() {
+        for is_start in [true, false] {
+            let refused = Box::new(Refusal::NotFound("words".to_owned()));
+            let status = of(Refusal::MultiOperation { is_start, refusal: refused });
+            assert_eq!(status.code(), Code::NotFound);
+            let details = rpc::Status::decode(status.details()).expect("a google.rpc.Status");
+            let both = details::MultiOperationExecutionFailure::decode(details.details[0].value.as_slice())
+                .expect("its own");
+            let [start, update] = both.statuses.as_slice() else { panic!("two halves") };
+            let (refused, aborted) = if is_start { (start, update) } else { (update, start) };
+            assert_eq!((refused.code, refused.message.as_str()), (Code::NotFound as i32, "words"));
+            assert_eq!(aborted.code, Code::Aborted as i32);
+            let url = "type.googleapis.com/temporal.api.failure.v1.MultiOperationExecutionAborted";
+            assert_eq!(aborted.details[0].type_url, url);
+        }
+    }
+}

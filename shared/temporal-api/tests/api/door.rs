@@ -137,3 +137,56 @@ fn what_is_no_certificate_is_told_apart_from_what_is_no_key() {
     let certificate = b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
     assert!(words(certificate).starts_with("the key is not PEM"));
 }
+
+// Of these tests alone, good for a hundred years; nobody else has cause to trust them.
+const CERTIFICATE: &[u8] = include_bytes!("tls/certificate.pem");
+const CERTIFICATE_KEY: &[u8] = include_bytes!("tls/key.pem");
+
+/// One request over TLS, in HTTP/1.1.
+async fn over_tls(caller: &Caller, path: &str) -> String {
+    use tokio_rustls::rustls::crypto::ring;
+    use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+    use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+    use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(CERTIFICATE).expect("PEM")).expect("it can be trusted");
+    let config = ClientConfig::builder_with_provider(ring::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .expect("ring has them")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config));
+    let stream = TcpStream::connect(caller.address).await.expect("the server listens");
+    let name = ServerName::try_from("localhost").expect("a name");
+    let mut stream = connector.connect(name, stream).await.expect("the certificate is trusted");
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("it is taken");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("an answer in text");
+    answer
+}
+
+#[tokio::test]
+async fn a_listener_with_a_certificate_speaks_tls_and_nothing_else() {
+    let tls = Tls::from_pem(CERTIFICATE, CERTIFICATE_KEY, None).expect("they belong together");
+    let routes = Router::new().route("/hello", get(async || "there"));
+    let caller = Caller::with(Settings { tls: Some(tls), routes, ..Settings::default() }).await;
+    let answer = over_tls(&caller, "/hello").await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("there"), "{answer}");
+    let mut stream = TcpStream::connect(caller.address).await.expect("the server listens");
+    stream.write_all(b"GET /hello HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("it is taken");
+    let mut answer = Vec::new();
+    // A reset is as good as an end: nothing is said in the clear either way.
+    drop(stream.read_to_end(&mut answer).await);
+    assert!(!String::from_utf8_lossy(&answer).contains("there"));
+}
+
+#[test]
+fn clients_that_must_show_a_certificate_need_an_authority() {
+    Tls::from_pem(CERTIFICATE, CERTIFICATE_KEY, Some(CERTIFICATE)).expect("an authority");
+    let words = match Tls::from_pem(CERTIFICATE, CERTIFICATE_KEY, Some(b"")) {
+        Err(error) => error.to_string(),
+        Ok(_) => panic!("nobody could be let in"),
+    };
+    assert_eq!(words, "the clients' authorities cannot verify anybody");
+}
