@@ -164,7 +164,7 @@ mod tests {
         let check = |refusal, code, name: &str| assert_eq!(told(refusal), (code, name.to_owned()));
         let words = || "words".to_owned();
         let run_id = tidegate_model::id::RunId::from_u128(1);
-        let started = Refusal::AlreadyStarted { run_id, start_request_id: words() };
+        let started = Refusal::AlreadyStarted { run_id, start_request_id: words(), message: words() };
         check(started, Code::AlreadyExists, "WorkflowExecutionAlreadyStartedFailure");
         check(Refusal::NotFound(words()), Code::NotFound, "NotFoundFailure");
         check(Refusal::InvalidArgument(words()), Code::InvalidArgument, "");

@@ -25,7 +25,7 @@ async fn a_run_that_is_open_already_is_named() {
     let caller = Caller::new().await;
     let first = start(&caller, "hello-1").await.expect("it is new");
     let again = start(&caller, "hello-1").await.expect("the same request");
-    assert_eq!((again.run_id.as_str(), again.started), (first.run_id.as_str(), false));
+    assert_eq!((again.run_id.as_str(), again.started), (first.run_id.as_str(), true), "it is its own");
     let request = StartWorkflowExecutionRequest { request_id: "another".to_owned(), ..start_of("hello-1") };
     let refused: Result<StartWorkflowExecutionResponse, _> =
         caller.call("StartWorkflowExecution", request).await;

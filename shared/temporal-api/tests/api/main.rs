@@ -9,3 +9,5 @@ mod namespaces;
 mod schedules;
 mod errors;
 mod batches;
+mod executions;
+mod conversations;
