@@ -42,6 +42,14 @@
 mod service;
 mod workflow;
 mod context;
+mod calls;
+mod others;
+mod waits;
+mod handlers;
+mod markers;
+mod ahead;
+mod outcome;
+mod asked;
 mod state;
 mod combinators;
 mod activity;
@@ -51,14 +59,16 @@ mod wake;
 mod panics;
 mod executor;
 mod host;
-#[doc(hidden)]
 pub mod testkit;
 #[cfg(test)]
 mod tests;
 
 pub use activity::{ActivityContext, Handler};
 pub use combinators::{Either, join, join_all, select};
-pub use context::{ActivityCall, ActivityFuture, Context, Recv, Signal, Timer, WorkflowInfo};
+pub use calls::{ActivityCall, ActivityFuture};
+pub use context::{Context, WorkflowInfo};
 pub use host::{Options, Running, StartError, Worker};
+pub use others::{ChildCall, ChildFuture, Request};
 pub use service::{ServiceError, WorkflowService};
+pub use waits::{Cancelled, Elapsed, Recv, Signal, Timer, Until};
 pub use workflow::{Activity, Workflow};

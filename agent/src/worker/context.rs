@@ -1,24 +1,24 @@
 //! What workflow code has of the world. Each wish becomes a command; each future waits for the event that answers it.
 
 use std::cell::RefCell;
-use std::future::IntoFuture;
-use std::marker::PhantomData;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tidegate_engine::ScheduleActivity;
-use tidegate_model::id::{RunId, TaskQueue, WorkflowId};
-use tidegate_model::payload::{Failure, Payloads, RetryPolicy};
+use tidegate_engine::{Command, ContinueAsNew};
+use tidegate_model::event::ContinueAsNewInitiator;
+use tidegate_model::id::{Namespace, RunId, TaskQueue, WorkflowId};
+use tidegate_model::payload::{Failure, Header, Payload, Payloads};
 use tidegate_model::time::Timestamp;
 
-use super::state::Shared;
-use super::workflow::{Activity, from_payloads, to_payloads};
+use super::state::{Shared, canceled};
+use super::waits::{Cancelled, Elapsed, Signal, Timer, Until};
+use super::workflow::to_payloads;
+use super::{Either, select};
 
-/// How long an attempt of an activity may take unless the workflow says otherwise.
-const START_TO_CLOSE_DEFAULT: Duration = Duration::from_secs(60);
+/// What [`Context::continue_as_new`] fails with, on its way out of the workflow.
+pub(super) const CONTINUED: &str = "ContinueAsNew";
 
 /// A workflow's access to the world. Cheap to clone; stays on the workflow thread.
 #[derive(Debug, Clone)]
@@ -29,6 +29,8 @@ pub struct Context {
 /// Which run the code is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkflowInfo {
+    /// Namespace of the execution.
+    pub namespace: Namespace,
     /// The execution.
     pub workflow_id: WorkflowId,
     /// The run of it.
@@ -40,26 +42,95 @@ pub struct WorkflowInfo {
 }
 
 impl Context {
-    /// Asks for an activity. The call is made when it is awaited, or by [`ActivityCall::start`].
-    pub fn activity<A: Activity>(&self, input: A::Input) -> ActivityCall<A> {
-        ActivityCall {
-            cx: self.clone(),
-            input,
-            start_to_close: START_TO_CLOSE_DEFAULT,
-            retry: None,
-            task_queue: None,
-        }
-    }
-
     /// A durable timer, running from now on. Dropping it before it fires cancels it.
     pub fn timer(&self, duration: Duration) -> Timer {
-        let id = self.shared.borrow_mut().start_timer(duration);
-        Timer { shared: Rc::clone(&self.shared), id }
+        Timer::start(&self.shared, duration)
+    }
+
+    /// Waits for `future` for so long at most. A future that loses is dropped, which cancels timers, and leaves
+    /// activities and children to themselves.
+    ///
+    /// # Errors
+    /// [`Elapsed`] when the time was over first; `?` makes a time-out failure of it.
+    pub async fn timeout<F: IntoFuture>(&self, duration: Duration, future: F) -> Result<F::Output, Elapsed> {
+        match select(future, self.timer(duration)).await {
+            Either::Left(output) => Ok(output),
+            Either::Right(()) => Err(Elapsed(duration)),
+        }
     }
 
     /// Signals of this name. They are kept from the start of the run until they are received, each once.
     pub fn signal<T: DeserializeOwned>(&self, name: &str) -> Signal<T> {
-        Signal { shared: Rc::clone(&self.shared), name: name.into(), value: PhantomData }
+        Signal::of(&self.shared, name)
+    }
+
+    /// Waits until a condition of the code's own holds. It is looked at whenever anything has happened to the run: an
+    /// update's handler, or other code of it, may have changed what it depends on.
+    pub fn wait_until<F: FnMut() -> bool + Unpin>(&self, condition: F) -> Until<F> {
+        Until::of(&self.shared, condition)
+    }
+
+    /// Waits until somebody asks the run to cancel itself, and gives the reason. At once when that has happened.
+    pub fn cancelled(&self) -> Cancelled {
+        Cancelled::of(&self.shared)
+    }
+
+    /// Whether somebody has asked the run to cancel itself.
+    #[must_use]
+    pub fn is_cancel_requested(&self) -> bool {
+        self.shared.borrow().cancel_requested.is_some()
+    }
+
+    /// The failure of a run that follows a request to cancel: returned after such a request, it closes the run as
+    /// cancelled; without one, as failed.
+    pub fn canceled(&self) -> Failure {
+        canceled("the workflow was cancelled")
+    }
+
+    /// Ends this run and begins the next of the execution, with another input and an empty history: for what goes on
+    /// for ever. To be returned: `return cx.continue_as_new(input)`. Signals that were not received are lost.
+    ///
+    /// # Errors
+    /// Always: the failure that carries it out of the workflow.
+    pub fn continue_as_new<T>(&self, input: impl Serialize) -> Result<T, Failure> {
+        let mut shared = self.shared.borrow_mut();
+        match to_payloads(&input) {
+            Ok(input) => shared.continued = Some(Box::new(continuation(input))),
+            Err(reason) => shared.fail(format!("the input of the next run has no JSON form: {reason}")),
+        }
+        Err(Failure::application("the run goes on as a new one", CONTINUED, true))
+    }
+
+    /// A value made once: the first time by the closure, in a replay from the history. For what is neither time nor
+    /// chance of the context and too small for an activity. The closure must not fail, and must do nothing that may
+    /// not be done twice: a crash before its turn is answered makes the value again.
+    pub fn side_effect<T: Serialize + DeserializeOwned>(&self, name: &str, make: impl FnOnce() -> T) -> T {
+        if let Some(recorded) = self.shared.borrow_mut().recall_side_effect(name) {
+            return recorded;
+        }
+        let value = make();
+        self.shared.borrow_mut().record_side_effect(name, &value);
+        value
+    }
+
+    /// Whether the run takes new code: `true` for runs that get here for the first time, `false` for those that went
+    /// by here under the old code. The answer is written into the history and holds for the whole run. When no run is
+    /// left that went by without it, the call and the old code can go.
+    #[must_use]
+    pub fn patched(&self, id: &str) -> bool {
+        self.shared.borrow_mut().patched(id)
+    }
+
+    /// Changes what the run is found by. `null` takes an attribute away; the others stay as they are.
+    pub fn upsert_search_attributes<'a>(&self, changes: impl IntoIterator<Item = (&'a str, serde_json::Value)>) {
+        let search_attributes = header(changes);
+        self.shared.borrow_mut().push(Command::UpsertWorkflowSearchAttributes { search_attributes });
+    }
+
+    /// Changes what is remembered with the run. `null` takes an entry away; the others stay as they are.
+    pub fn upsert_memo<'a>(&self, changes: impl IntoIterator<Item = (&'a str, serde_json::Value)>) {
+        let upserted_memo = header(changes);
+        self.shared.borrow_mut().push(Command::ModifyWorkflowProperties { upserted_memo });
     }
 
     /// The run's time: when its present turn was started. Stands still within a turn, and is the same in a replay.
@@ -91,197 +162,36 @@ impl Context {
         Self { shared: Rc::new(RefCell::new(shared)) }
     }
 
+    pub(super) fn shared_handle(&self) -> Rc<RefCell<Shared>> {
+        Rc::clone(&self.shared)
+    }
+
     /// For the executor, which never holds it while workflow code runs.
     pub(super) fn shared(&self) -> std::cell::RefMut<'_, Shared> {
         self.shared.borrow_mut()
     }
 }
 
-/// An activity that can still be furnished with options.
-#[derive(Debug)]
-#[must_use = "nothing is asked for before the call is awaited or started"]
-pub struct ActivityCall<A: Activity> {
-    cx: Context,
-    input: A::Input,
-    start_to_close: Duration,
-    retry: Option<RetryPolicy>,
-    task_queue: Option<TaskQueue>,
-}
-
-impl<A: Activity> ActivityCall<A> {
-    /// How long one attempt may take; above zero. One minute unless said.
-    pub fn start_to_close(mut self, duration: Duration) -> Self {
-        self.start_to_close = duration;
-        self
-    }
-
-    /// How it is tried again. Temporal's default unless said: for ever, with growing pauses.
-    pub fn retry(mut self, policy: RetryPolicy) -> Self {
-        self.retry = Some(policy);
-        self
-    }
-
-    /// Where its workers poll. The run's own queue unless said.
-    pub fn task_queue(mut self, queue: TaskQueue) -> Self {
-        self.task_queue = Some(queue);
-        self
-    }
-
-    /// Makes the call now, to be awaited later or beside others.
-    pub fn start(self) -> ActivityFuture<A::Output> {
-        let mut shared = self.cx.shared.borrow_mut();
-        let id = shared.begin_activity();
-        match to_payloads(&self.input) {
-            Ok(input) => shared.schedule_activity(ScheduleActivity {
-                task_queue: self.task_queue,
-                input,
-                retry_policy: self.retry,
-                ..ScheduleActivity::new(id.clone(), A::TYPE, self.start_to_close)
-            }),
-            Err(reason) => {
-                shared.fail(format!("the input of activity {} has no JSON form: {reason}", A::TYPE))
-            }
-        }
-        drop(shared);
-        ActivityFuture { shared: Rc::clone(&self.cx.shared), id, output: PhantomData }
+fn continuation(input: Payloads) -> ContinueAsNew {
+    ContinueAsNew {
+        workflow_type: String::new(),
+        task_queue: None,
+        input,
+        workflow_run_timeout: None,
+        workflow_task_timeout: None,
+        backoff_start_interval: Duration::ZERO,
+        initiator: ContinueAsNewInitiator::Workflow,
+        retry_policy: None,
+        cron_schedule: String::new(),
+        failure: None,
+        last_completion_result: Payloads::new(),
+        header: Header::new(),
+        memo: Header::new(),
+        search_attributes: Header::new(),
     }
 }
 
-impl<A: Activity> IntoFuture for ActivityCall<A> {
-    type Output = Result<A::Output, Failure>;
-    type IntoFuture = ActivityFuture<A::Output>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        self.start()
-    }
-}
-
-/// Waits for an activity: its result, or the failure after which it is not tried again. Dropping it leaves the
-/// activity to itself.
-#[derive(Debug)]
-#[must_use = "futures do nothing unless they are awaited"]
-pub struct ActivityFuture<T> {
-    shared: Rc<RefCell<Shared>>,
-    id: String,
-    output: PhantomData<fn() -> T>,
-}
-
-impl<T: DeserializeOwned> Future for ActivityFuture<T> {
-    type Output = Result<T, Failure>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
-        let mut shared = self.shared.borrow_mut();
-        let Some(result) = shared.poll_activity(&self.id, cx) else { return Poll::Pending };
-        let payloads = match result {
-            Ok(payloads) => payloads,
-            Err(failure) => return Poll::Ready(Err(failure)),
-        };
-        match from_payloads(&payloads) {
-            Ok(output) => Poll::Ready(Ok(output)),
-            Err(reason) => {
-                // The result was right when it was written, so the code is to blame: the run waits for better code.
-                let id = &self.id;
-                shared.fail(format!("the result of activity {id} is not what the code expects: {reason}"));
-                Poll::Pending
-            }
-        }
-    }
-}
-
-impl<T> Drop for ActivityFuture<T> {
-    fn drop(&mut self) {
-        self.shared.borrow_mut().leave_activity(&self.id);
-    }
-}
-
-/// Waits for a time to pass.
-#[derive(Debug)]
-#[must_use = "a timer that is dropped is cancelled"]
-pub struct Timer {
-    shared: Rc<RefCell<Shared>>,
-    id: String,
-}
-
-impl Future for Timer {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
-        let fired = self.shared.borrow_mut().poll_timer(&self.id, cx);
-        if fired { Poll::Ready(()) } else { Poll::Pending }
-    }
-}
-
-impl Drop for Timer {
-    fn drop(&mut self) {
-        self.shared.borrow_mut().leave_timer(&self.id);
-    }
-}
-
-/// Signals of one name.
-#[derive(Debug, Clone)]
-pub struct Signal<T> {
-    shared: Rc<RefCell<Shared>>,
-    name: Rc<str>,
-    value: PhantomData<fn() -> T>,
-}
-
-impl<T: DeserializeOwned> Signal<T> {
-    /// Waits for the next one. Of several that wait for one name, the one polled first gets it.
-    ///
-    /// A signal that is not a `T` in JSON comes as a failure of kind `UndecodableSignal`, for the workflow to judge: its
-    /// sender is to blame.
-    pub fn recv(&self) -> Recv<T> {
-        let receiver = self.shared.borrow_mut().begin_receiver();
-        Recv {
-            signal: Signal {
-                shared: Rc::clone(&self.shared),
-                name: Rc::clone(&self.name),
-                value: PhantomData,
-            },
-            receiver,
-        }
-    }
-
-    /// The next one that is there already.
-    #[must_use]
-    pub fn try_recv(&self) -> Option<Result<T, Failure>> {
-        let payloads = self.shared.borrow_mut().take_signal(&self.name)?;
-        Some(decode_signal(&self.name, &payloads))
-    }
-}
-
-/// Waits for a signal.
-#[derive(Debug)]
-#[must_use = "futures do nothing unless they are awaited"]
-pub struct Recv<T> {
-    signal: Signal<T>,
-    receiver: u64,
-}
-
-impl<T: DeserializeOwned> Future for Recv<T> {
-    type Output = Result<T, Failure>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
-        let mut shared = self.signal.shared.borrow_mut();
-        match shared.poll_signal(&self.signal.name, self.receiver, cx) {
-            Some(payloads) => Poll::Ready(decode_signal(&self.signal.name, &payloads)),
-            None => Poll::Pending,
-        }
-    }
-}
-
-impl<T> Drop for Recv<T> {
-    fn drop(&mut self) {
-        self.signal.shared.borrow_mut().leave_signal(&self.signal.name, self.receiver);
-    }
-}
-
-fn decode_signal<T: DeserializeOwned>(name: &str, payloads: &Payloads) -> Result<T, Failure> {
-    from_payloads(payloads).map_err(|reason| {
-        Failure::application(
-            format!("signal {name:?} is not what was expected: {reason}"),
-            "UndecodableSignal",
-            true,
-        )
-    })
+fn header<'a>(changes: impl IntoIterator<Item = (&'a str, serde_json::Value)>) -> Header {
+    let payload = |value: serde_json::Value| Payload::json(value.to_string());
+    changes.into_iter().map(|(name, value)| (name.to_owned(), payload(value))).collect()
 }

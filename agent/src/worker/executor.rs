@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use tidegate_engine::{Command, HistoryPart, WorkflowTask};
+use tidegate_engine::{HistoryPart, QueryAnswer, WorkerMessage, WorkerMessageBody, WorkflowQuery, WorkflowTask};
 use tidegate_model::event::{Event, HistoryBatch};
 use tidegate_model::id::RunId;
 
 use super::fault::{self, Fault};
-use super::replay::{Entry, Replay, entries};
+use super::ahead::Ahead;
+use super::replay::{Entry, Replay, Turn, entries};
 use super::workflow::Registry;
 
 /// Runs and their code.
@@ -21,8 +22,10 @@ pub(super) struct Executor {
 /// What became of a workflow task.
 #[derive(Debug)]
 pub(super) enum Answer {
-    /// The code asks for these.
-    Commands(Vec<Command>),
+    /// The code says this, and to the queries that came along this.
+    Turn(Turn, BTreeMap<String, QueryAnswer>),
+    /// What it says to a query that came alone.
+    Query(QueryAnswer),
     /// The code and the history do not go together.
     Fault(Fault),
     /// The run is not in memory: give the task again with its whole history.
@@ -39,7 +42,7 @@ impl Executor {
     /// Answers one task. `whole` is the run's history from the log, where it was asked for.
     pub(super) fn answer(&mut self, task: &WorkflowTask, whole: Option<Vec<HistoryBatch>>) -> Answer {
         match self.try_answer(task, whole) {
-            Ok(Some(commands)) => Answer::Commands(commands),
+            Ok(Some(answer)) => answer,
             Ok(None) => Answer::NeedsHistory,
             // What is in memory is in an unknown state: the next attempt begins anew.
             Err(fault) => Answer::Fault(fault),
@@ -55,7 +58,10 @@ impl Executor {
         &mut self,
         task: &WorkflowTask,
         whole: Option<Vec<HistoryBatch>>,
-    ) -> Result<Option<Vec<Command>>, Fault> {
+    ) -> Result<Option<Answer>, Fault> {
+        if let Some((_, query)) = &task.query {
+            return Ok(self.answer_query(task, query, whole.as_deref()).map(Answer::Query));
+        }
         let run_id = task.token.run_id;
         if self.shadow && whole.is_none() {
             return Ok(None);
@@ -66,15 +72,43 @@ impl Executor {
             (None, Some(whole)) => self.begin(task, whole)?,
             (None, None) => return Ok(None),
         };
-        let commands = run.feed(events)?;
+        let turn = run.feed(events, Ahead::new(task.messages.clone()))?;
         if let Some(whole) = whole.filter(|_| self.shadow) {
             let (mut twin, events) = self.begin(task, &whole)?;
-            fault::check_shadow(&commands, &twin.feed(events)?)?;
+            let again = twin.feed(events, Ahead::again(&turn))?;
+            fault::check_shadow(&turn.commands, &again.commands)?;
+            fault::check_shadow_messages(&let_in(&turn.messages), &again.messages)?;
         }
+        let answers = task.queries.iter().map(|(id, query)| (id.clone(), run.query(query))).collect();
         if !run.is_closed() {
             self.cache.put(run_id, run);
         }
-        Ok(Some(commands))
+        Ok(Some(Answer::Turn(turn, answers)))
+    }
+
+    /// Answers a query that came alone, with the run in memory or from its whole history.
+    fn answer_query(
+        &mut self,
+        task: &WorkflowTask,
+        query: &WorkflowQuery,
+        whole: Option<&[HistoryBatch]>,
+    ) -> Option<QueryAnswer> {
+        let run_id = task.token.run_id;
+        if let Some(mut run) = self.cache.take(run_id) {
+            let answer = run.query(query);
+            self.cache.put(run_id, run);
+            return Some(answer);
+        }
+        let whole = entries(whole?.to_vec());
+        let replayed = Replay::begin(&self.registry, &task.namespace, &task.workflow_id, run_id, whole.first())
+            .and_then(|mut run| run.feed(whole, Ahead::default()).map(|_| run));
+        Some(match replayed {
+            Ok(mut run) => run.query(query),
+            Err(fault) => QueryAnswer::Failed {
+                message: format!("the run could not be led to where it is: {fault}"),
+                failure: Some(Box::new(fault.failure())),
+            },
+        })
     }
 
     fn begin(&self, task: &WorkflowTask, whole: &[HistoryBatch]) -> Result<(Replay, Vec<Entry>), Fault> {
@@ -89,9 +123,15 @@ impl Executor {
                 task.started_event_id
             )));
         }
-        let run = Replay::begin(&self.registry, &task.workflow_id, task.token.run_id, events.first())?;
+        let run = Replay::begin(&self.registry, &task.namespace, &task.workflow_id, task.token.run_id, events.first())?;
         Ok((run, events))
     }
+}
+
+/// What a repetition says again: a rejection leaves no trace.
+fn let_in(messages: &[WorkerMessage]) -> Vec<WorkerMessage> {
+    let is_rejection = |message: &&WorkerMessage| matches!(message.body, WorkerMessageBody::Rejection { .. });
+    messages.iter().filter(|message| !is_rejection(message)).cloned().collect()
 }
 
 /// The new events for a run in memory; `None` when they do not follow what it knows.

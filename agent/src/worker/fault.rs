@@ -1,11 +1,14 @@
 //! Why a workflow task was not answered with commands. None of these ends the run: it waits for better code.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use tidegate_engine::Command;
-use tidegate_model::event::{Event, WorkflowTaskFailedCause};
+use tidegate_engine::{Command, WorkerMessage, WorkerMessageBody};
+use tidegate_model::event::{Event, UpdateOutcome, WorkflowTaskFailedCause};
 use tidegate_model::id::EventId;
-use tidegate_model::payload::{Failure, Payload};
+use tidegate_model::payload::{Failure, Header, Payload, Payloads};
+
+use super::workflow::from_payloads;
 
 /// What went wrong between the code and its history.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,8 +74,14 @@ impl fmt::Display for Fault {
 }
 
 /// Compares a command with the event the history has in its place: kind, name, ids and input. Durations and retry
-/// policies may change under an open run, as they may with Temporal's SDKs.
-pub(super) fn check(event_id: EventId, event: &Event, command: Option<&Command>) -> Result<(), Fault> {
+/// policies may change under an open run, as they may with Temporal's SDKs. `messages` are what the turn said to
+/// updates.
+pub(super) fn check(
+    event_id: EventId,
+    event: &Event,
+    command: Option<&Command>,
+    messages: &[WorkerMessage],
+) -> Result<(), Fault> {
     let same = match (command, event) {
         (Some(Command::ScheduleActivityTask(asked)), Event::ActivityTaskScheduled(recorded)) => {
             asked.activity_id == recorded.activity_id
@@ -95,7 +104,8 @@ pub(super) fn check(event_id: EventId, event: &Event, command: Option<&Command>)
             Some(Command::FailWorkflowExecution { failure: asked }),
             Event::WorkflowExecutionFailed { failure: recorded, .. },
         ) => asked.message == recorded.message,
-        (Some(_) | None, _) => false,
+        (Some(asked), recorded) => is_trace(asked, recorded, messages),
+        (None, _) => false,
     };
     if same {
         return Ok(());
@@ -105,6 +115,94 @@ pub(super) fn check(event_id: EventId, event: &Event, command: Option<&Command>)
         recorded: describe_event(event),
         asked: command.map_or_else(|| "nothing more".to_owned(), describe_command),
     })
+}
+
+/// [`check`] for commands to other executions, about the run itself, and to updates.
+fn is_trace(command: &Command, event: &Event, messages: &[WorkerMessage]) -> bool {
+    match (command, event) {
+        (
+            Command::RequestCancelActivityTask { scheduled_event_id: asked },
+            Event::ActivityTaskCancelRequested { scheduled_event_id: recorded, .. },
+        ) => asked == recorded,
+        (
+            Command::CancelWorkflowExecution { details: asked },
+            Event::WorkflowExecutionCanceled { details: recorded, .. },
+        ) => asked == recorded,
+        (
+            Command::RequestCancelExternalWorkflowExecution { target, control, .. },
+            Event::RequestCancelExternalWorkflowExecutionInitiated { target: to, control: mark, .. },
+        ) => *target == **to && control == mark,
+        (
+            Command::SignalExternalWorkflowExecution { target, signal_name, input, control, .. },
+            Event::SignalExternalWorkflowExecutionInitiated {
+                target: to,
+                signal_name: name,
+                input: recorded,
+                control: mark,
+                ..
+            },
+        ) => *target == **to && signal_name == name && input == recorded && control == mark,
+        (
+            Command::RecordMarker { marker_name, details, .. },
+            Event::MarkerRecorded { marker_name: name, details: recorded, .. },
+        ) => marker_name == name && details == recorded,
+        (
+            Command::ContinueAsNewWorkflowExecution(asked),
+            Event::WorkflowExecutionContinuedAsNew(recorded),
+        ) => asked.input == recorded.input,
+        (
+            Command::StartChildWorkflowExecution(asked),
+            Event::StartChildWorkflowExecutionInitiated(recorded),
+        ) => {
+            asked.workflow_id == recorded.workflow_id
+                && asked.workflow_type == recorded.workflow_type
+                && asked.control == recorded.control
+                && asked.namespace.as_ref().is_none_or(|namespace| *namespace == recorded.namespace)
+                && asked.task_queue.as_ref().is_none_or(|queue| *queue == recorded.task_queue)
+                && asked.input == recorded.input
+        }
+        (
+            Command::UpsertWorkflowSearchAttributes { search_attributes: asked },
+            Event::UpsertWorkflowSearchAttributes { search_attributes: recorded, .. },
+        ) => same_data(asked, recorded),
+        (
+            Command::ModifyWorkflowProperties { upserted_memo: asked },
+            Event::WorkflowPropertiesModified { upserted_memo: recorded, .. },
+        ) => same_data(asked, recorded),
+        (
+            Command::ProtocolMessage { message_id },
+            Event::WorkflowExecutionUpdateAccepted { protocol_instance_id, .. },
+        ) => message_of(messages, message_id).is_some_and(|WorkerMessage { update_id, body, .. }| {
+            update_id == protocol_instance_id && matches!(body, WorkerMessageBody::Acceptance { .. })
+        }),
+        (
+            Command::ProtocolMessage { message_id },
+            Event::WorkflowExecutionUpdateCompleted { update_id: id, outcome: recorded, .. },
+        ) => message_of(messages, message_id).is_some_and(|WorkerMessage { update_id, body, .. }| {
+            update_id == id && matches!(body, WorkerMessageBody::Response { outcome } if same_outcome(outcome, recorded))
+        }),
+        _ => false,
+    }
+}
+
+fn message_of<'a>(messages: &'a [WorkerMessage], id: &str) -> Option<&'a WorkerMessage> {
+    messages.iter().find(|message| message.id == id)
+}
+
+/// The server says of an attribute which type it has, so that only the values are the same.
+fn same_data(asked: &Header, recorded: &Header) -> bool {
+    asked.len() == recorded.len()
+        && asked.iter().zip(recorded).all(|(a, b)| a.0 == b.0 && a.1.data == b.1.data)
+}
+
+/// The server shortens failures.
+fn same_outcome(asked: &UpdateOutcome, recorded: &UpdateOutcome) -> bool {
+    match (asked, recorded) {
+        (UpdateOutcome::Success(asked), UpdateOutcome::Success(recorded)) => asked == recorded,
+        (UpdateOutcome::Failure(_), UpdateOutcome::Failure(_)) => true,
+        (UpdateOutcome::Success(_), UpdateOutcome::Failure(_))
+        | (UpdateOutcome::Failure(_), UpdateOutcome::Success(_)) => false,
+    }
 }
 
 /// A command the history has no event for: at `event_id` it goes on with something else.
@@ -125,6 +223,18 @@ pub(super) fn check_shadow(live: &[Command], replayed: &[Command]) -> Result<(),
          that is not in the history (a clock, chance, the order of a hash map, state shared between runs)",
         say(live),
         say(replayed)
+    )))
+}
+
+/// The same for what the turns say to updates.
+pub(super) fn check_shadow_messages(live: &[WorkerMessage], replayed: &[WorkerMessage]) -> Result<(), Fault> {
+    if live == replayed {
+        return Ok(());
+    }
+    let differs = live.iter().zip(replayed).find(|(a, b)| a != b).map_or("", |(a, _)| a.update_id.as_str());
+    Err(Fault::Undeterministic(format!(
+        "the same history led the code to another answer to update {differs:?} in a replay at once: it depends on \
+         something that is not in the history"
     )))
 }
 
@@ -189,16 +299,30 @@ fn describe_command(command: &Command) -> String {
         Command::CancelTimer { timer_id } => format!("the end of timer {timer_id}"),
         Command::CompleteWorkflowExecution { result } => format!("completion with result {}", digest(result)),
         Command::FailWorkflowExecution { failure } => format!("failure {:?}", failure.message),
-        Command::RequestCancelActivityTask { .. }
-        | Command::CancelWorkflowExecution { .. }
-        | Command::RequestCancelExternalWorkflowExecution { .. }
-        | Command::RecordMarker { .. }
-        | Command::ContinueAsNewWorkflowExecution(_)
-        | Command::StartChildWorkflowExecution(_)
-        | Command::SignalExternalWorkflowExecution { .. }
-        | Command::UpsertWorkflowSearchAttributes { .. }
-        | Command::ProtocolMessage { .. }
-        | Command::ModifyWorkflowProperties { .. } => format!("{command:?}"),
+        Command::RequestCancelActivityTask { scheduled_event_id } => {
+            format!("the end of the activity of event {scheduled_event_id}")
+        }
+        Command::CancelWorkflowExecution { .. } => "the end as cancelled".to_owned(),
+        Command::RequestCancelExternalWorkflowExecution { target, control, .. } => {
+            format!("request {control} to cancel {}", target.workflow_id)
+        }
+        Command::RecordMarker { marker_name, details, .. } => describe_marker(marker_name, details),
+        Command::ContinueAsNewWorkflowExecution(next) => {
+            format!("a new run with input {}", digest(&next.input))
+        }
+        Command::StartChildWorkflowExecution(child) => {
+            describe_child(&child.workflow_type, child.workflow_id.as_str(), &child.input)
+        }
+        Command::SignalExternalWorkflowExecution { target, signal_name, input, control, .. } => {
+            format!("signal {signal_name} {control} to {} with input {}", target.workflow_id, digest(input))
+        }
+        Command::UpsertWorkflowSearchAttributes { search_attributes } => {
+            format!("search attributes {}", describe_header(search_attributes))
+        }
+        Command::ProtocolMessage { message_id } => format!("update message {message_id}"),
+        Command::ModifyWorkflowProperties { upserted_memo } => {
+            format!("memo {}", describe_header(upserted_memo))
+        }
     }
 }
 
@@ -219,7 +343,41 @@ fn describe_event(event: &Event) -> String {
     if let Event::TimerCanceled { timer_id, .. } = event {
         return format!("the end of timer {timer_id}");
     }
+    if let Event::MarkerRecorded { marker_name, details, .. } = event {
+        return describe_marker(marker_name, details);
+    }
+    if let Event::StartChildWorkflowExecutionInitiated(child) = event {
+        return describe_child(&child.workflow_type, child.workflow_id.as_str(), &child.input);
+    }
+    if let Event::WorkflowExecutionContinuedAsNew(next) = event {
+        return format!("a new run with input {}", digest(&next.input));
+    }
+    if let Event::SignalExternalWorkflowExecutionInitiated { target, signal_name, input, control, .. } = event {
+        let to = &target.workflow_id;
+        return format!("signal {signal_name} {control} to {to} with input {}", digest(input));
+    }
+    if let Event::UpsertWorkflowSearchAttributes { search_attributes, .. } = event {
+        return format!("search attributes {}", describe_header(search_attributes));
+    }
+    if let Event::WorkflowPropertiesModified { upserted_memo, .. } = event {
+        return format!("memo {}", describe_header(upserted_memo));
+    }
     event.type_name().to_owned()
+}
+
+fn describe_child(workflow_type: &str, id: &str, input: &[Payload]) -> String {
+    format!("child {workflow_type} {id} with input {}", digest(input))
+}
+
+fn describe_marker(name: &str, details: &BTreeMap<String, Payloads>) -> String {
+    let text = |key: &str| details.get(key).map(|payloads| digest(payloads)).unwrap_or_default();
+    let id = details.get("id").and_then(|id| from_payloads::<String>(id).ok()).unwrap_or_default();
+    format!("{name} {id:?} with value {}", text("value"))
+}
+
+fn describe_header(header: &Header) -> String {
+    let entries = header.iter().map(|(name, payload)| format!("{name}={}", digest(std::slice::from_ref(payload))));
+    entries.collect::<Vec<_>>().join(" ")
 }
 
 fn describe_activity(activity_type: &str, id: &str, queue: &str, input: &[Payload]) -> String {

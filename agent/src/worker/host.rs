@@ -4,7 +4,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use tidegate_engine::{
-    ActivityTask, HistoryPart, QueryAnswer, QueryToken, Refusal, Reply, Request, StickyAttributes,
+    ActivityTask, HistoryPart, Refusal, Reply, Request, StickyAttributes,
     WorkflowTask, WorkflowTaskCompletion,
 };
 use tidegate_model::event::HistoryBatch;
@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 
 use super::activity::{Handler, Handlers};
 use super::executor::{Answer, Executor};
+use super::replay::Turn;
 use super::service::{ServiceError, WorkflowService};
 use super::workflow::{Activity, Registry, Workflow};
 
@@ -300,9 +301,6 @@ impl<S: WorkflowService> Shared<S> {
     }
 
     async fn answer_workflow_task(&self, task: Arc<WorkflowTask>) {
-        if let Some((token, query)) = &task.query {
-            return self.decline_query(token.clone(), &query.query_type).await;
-        }
         let run_id = task.token.run_id;
         let wants_whole = self.shadow || matches!(task.history, HistoryPart::Whole);
         let answer = match self.execute(&task, wants_whole).await {
@@ -310,13 +308,19 @@ impl<S: WorkflowService> Shared<S> {
             other => other,
         };
         let request = match answer {
-            Some(Answer::Commands(commands)) => {
+            Some(Answer::Query(answer)) => {
+                let Some((token, _)) = &task.query else { return };
+                Request::RespondQueryTaskCompleted { token: token.clone(), answer }
+            }
+            Some(Answer::Turn(Turn { commands, messages }, query_results)) => {
                 let sticky = self.sticky_queue.clone().map(|task_queue| StickyAttributes {
                     task_queue,
                     schedule_to_start_timeout: Duration::from_secs(limits::STICKY_SCHEDULE_TO_START_SECONDS),
                 });
                 Request::RespondWorkflowTaskCompleted(Box::new(WorkflowTaskCompletion {
                     sticky,
+                    messages,
+                    query_results,
                     ..WorkflowTaskCompletion::new(task.token.clone(), commands, self.identity.clone())
                 }))
             }
@@ -350,16 +354,6 @@ impl<S: WorkflowService> Shared<S> {
                 drop(self.jobs.send(Job::Forget(run_id)));
                 log_untaken(&error, "answer to a workflow task was not taken");
             }
-        }
-    }
-
-    /// Workflow code of this worker has no handlers of queries. Those that come along with a workflow task are left
-    /// unanswered there, and come again as tasks of their own.
-    async fn decline_query(&self, token: QueryToken, query_type: &str) {
-        let message = format!("workflows of the built-in worker answer no queries, nor {query_type:?}");
-        let answer = QueryAnswer::Failed { message, failure: None };
-        if let Err(error) = self.service.call(Request::RespondQueryTaskCompleted { token, answer }).await {
-            log_untaken(&error, "answer to a query was not taken");
         }
     }
 

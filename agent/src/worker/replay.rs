@@ -5,16 +5,20 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
 
-use tidegate_engine::Command;
-use tidegate_model::event::{Event, HistoryBatch};
-use tidegate_model::id::{EventId, RunId, WorkflowId};
+use tidegate_engine::{Command, WorkerMessage};
+use tidegate_model::event::{Event, HistoryBatch, UpdateRequest};
+use tidegate_model::id::{EventId, Namespace, RunId, WorkflowId};
 use tidegate_model::limits::POLLS_PER_EVENT_MAX;
-use tidegate_model::payload::{Failure, FailureInfo, RetryState};
+use tidegate_model::payload::{Failure, FailureInfo, Payloads, RetryState};
 use tidegate_model::time::Timestamp;
 
-use super::context::{Context, WorkflowInfo};
+use super::ahead::{self, Ahead};
+use super::context::{CONTINUED, Context, WorkflowInfo};
 use super::fault::{self, Fault};
+use super::markers::PATCH;
+use super::outcome::{Ends, Outcome};
 use super::panics;
+use super::state;
 use super::wake::WakeWatch;
 use super::workflow::{Code, Registry};
 
@@ -37,14 +41,29 @@ pub(super) fn entries(batches: Vec<HistoryBatch>) -> Vec<Entry> {
         .collect()
 }
 
+/// What the code says when it has seen what there is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Turn {
+    /// What it asks for.
+    pub(super) commands: Vec<Command>,
+    /// What it says to updates.
+    pub(super) messages: Vec<WorkerMessage>,
+}
+
 /// A run in memory.
 pub(super) struct Replay {
-    cx: Context,
+    pub(super) cx: Context,
     code: Option<Code>,
-    watch: Arc<WakeWatch>,
+    /// Handlers of updates at work, in the order the updates came.
+    pub(super) updates: Vec<(String, Code)>,
+    pub(super) watch: Arc<WakeWatch>,
     next_event: EventId,
     /// What the last turn asked for; the next events must be its traces. Absent before the first turn.
-    asked: Option<Vec<Command>>,
+    asked: Option<Turn>,
+    /// Requests that a reset has carried over, by the update's id.
+    admitted: BTreeMap<String, UpdateRequest>,
+    /// What the events that asked other executions for something are known by.
+    initiated: BTreeMap<EventId, u64>,
     /// Activity ids by the event that scheduled them.
     scheduled: BTreeMap<EventId, ScheduledActivity>,
     /// The code has returned.
@@ -61,6 +80,7 @@ impl Replay {
     /// The run whose history begins with `first`.
     pub(super) fn begin(
         registry: &Registry,
+        namespace: &Namespace,
         workflow_id: &WorkflowId,
         run_id: RunId,
         first: Option<&Entry>,
@@ -71,6 +91,7 @@ impl Replay {
             ));
         };
         let info = WorkflowInfo {
+            namespace: namespace.clone(),
             workflow_id: workflow_id.clone(),
             run_id,
             workflow_type: started.workflow_type.clone(),
@@ -83,9 +104,12 @@ impl Replay {
         Ok(Self {
             cx,
             code: Some(code),
+            updates: Vec::new(),
             watch,
             next_event: 1,
             asked: None,
+            admitted: BTreeMap::new(),
+            initiated: BTreeMap::new(),
             scheduled: BTreeMap::new(),
             closed: false,
         })
@@ -97,16 +121,26 @@ impl Replay {
     }
 
     /// Leads the code through further events, which end with the start of the workflow task to be answered, and gives
-    /// what it asks for in answer. A history that ends with the run's closing is compared to its end, and asks for
-    /// nothing.
-    pub(super) fn feed(&mut self, entries: Vec<Entry>) -> Result<Vec<Command>, Fault> {
+    /// what it says in answer. A history that ends with the run's closing is compared to its end, and asks for
+    /// nothing. `last` is what is known of the answer: the updates that are asked, or all of it in a repetition.
+    pub(super) fn feed(&mut self, entries: Vec<Entry>, last: Ahead) -> Result<Turn, Fault> {
         if let Some(gap) = (self.next_event..).zip(&entries).find(|(expected, entry)| *expected != entry.id) {
             return Err(Fault::BadHistory(format!("event {} is missing from the history", gap.0)));
         }
         let mut rest = VecDeque::from(entries);
+        let mut last = Some(last);
         while !rest.is_empty() {
             let turn = next_turn(&mut rest);
-            self.take_turn(turn, !rest.is_empty())?;
+            for Entry { event, .. } in &turn {
+                if let Event::WorkflowExecutionUpdateAdmitted { request } = event {
+                    self.admitted.insert(request.update_id.clone(), (**request).clone());
+                }
+            }
+            let ahead = match rest.is_empty() {
+                true => last.take().unwrap_or_default(),
+                false => ahead::look(&rest, &self.admitted),
+            };
+            self.take_turn(turn, ahead)?;
         }
         Ok(self.asked.clone().unwrap_or_default())
     }
@@ -118,27 +152,35 @@ impl Replay {
 
     /// One turn: everything that had happened when a workflow task was started, in the order it happened. The code is
     /// polled after each event, so that of two things it waits for the one that happened first is the one it sees.
-    fn take_turn(&mut self, turn: Vec<Entry>, replaying: bool) -> Result<(), Fault> {
+    fn take_turn(&mut self, turn: Vec<Entry>, ahead: Ahead) -> Result<(), Fault> {
         let started = turn.last().filter(|entry| matches!(entry.event, Event::WorkflowTaskStarted { .. }));
         {
             let mut shared = self.cx.shared();
-            shared.replaying = replaying;
+            shared.replaying = ahead.is_answered;
+            shared.markers.begin_turn(ahead.markers);
             shared.now = started.map_or(shared.now, |entry| entry.time);
         }
         let answered = started.is_some();
         let mut expected: VecDeque<Command> = VecDeque::new();
+        let mut said = Vec::new();
         for entry in turn {
             self.next_event = entry.id + 1;
             if fault::is_command_event(&entry.event) {
-                fault::check(entry.id, &entry.event, expected.pop_front().as_ref())?;
-            } else if let Some(surplus) = expected.front() {
+                if is_forgotten_patch(&entry.event, expected.front()) {
+                    continue;
+                }
+                fault::check(entry.id, &entry.event, expected.pop_front().as_ref(), &said)?;
+            } else if let Some(surplus) = expected.front()
+                && !is_answer_to_command(&entry.event)
+            {
                 return Err(fault::surplus(entry.id, &entry.event, surplus));
             }
             if matches!(entry.event, Event::WorkflowTaskCompleted { .. }) {
                 let asked = self.asked.take().ok_or_else(|| {
                     Fault::BadHistory(format!("event {} answers a task that was never started", entry.id))
                 })?;
-                expected = asked.into();
+                expected = asked.commands.into();
+                said = asked.messages;
             } else {
                 self.take_event(entry)?;
             }
@@ -149,15 +191,18 @@ impl Replay {
             return Err(end);
         }
         if answered {
+            for update in ahead.updates {
+                self.take_update(update, ahead.is_answered)?;
+            }
             let mut shared = self.cx.shared();
             if !self.closed && !shared.waits_for_something() {
                 return Err(Fault::Undeterministic(
-                    "the code waits for something that is not an activity, a timer or a signal of its context, so \
-                     that nothing in its history can ever bring it on"
+                    "the code waits for something that its context has not given it, so that nothing in its history can ever bring it on"
                         .to_owned(),
                 ));
             }
-            self.asked = Some(std::mem::take(&mut shared.commands));
+            let (commands, messages) = (std::mem::take(&mut shared.commands), std::mem::take(&mut shared.messages));
+            self.asked = Some(Turn { commands, messages });
         }
         Ok(())
     }
@@ -166,6 +211,7 @@ impl Replay {
         let wakers = match event {
             Event::WorkflowExecutionStarted(_) => Vec::new(),
             Event::ActivityTaskScheduled(scheduled) => {
+                self.cx.shared().note_scheduled(&scheduled.activity_id, id);
                 let activity =
                     ScheduledActivity { id: scheduled.activity_id, activity_type: scheduled.activity_type };
                 self.scheduled.insert(id, activity);
@@ -189,18 +235,21 @@ impl Replay {
             Event::WorkflowExecutionSignaled { signal_name, input, .. } => {
                 self.cx.shared().deliver_signal(&signal_name, input)
             }
-            Event::ActivityTaskCancelRequested { .. }
-            | Event::MarkerRecorded { .. }
-            | Event::RequestCancelExternalWorkflowExecutionInitiated { .. }
-            | Event::SignalExternalWorkflowExecutionInitiated { .. }
-            | Event::StartChildWorkflowExecutionInitiated(_)
-            | Event::UpsertWorkflowSearchAttributes { .. }
-            | Event::WorkflowPropertiesModified { .. }
-            | Event::WorkflowExecutionUpdateAccepted { .. }
-            | Event::WorkflowExecutionUpdateCompleted { .. }
-            | Event::ActivityTaskCanceled { .. }
-            | Event::WorkflowExecutionCancelRequested { .. }
-            | Event::RequestCancelExternalWorkflowExecutionFailed { .. }
+            Event::ActivityTaskCanceled { details, scheduled_event_id, started_event_id, .. } => {
+                let activity = self.ended(id, scheduled_event_id)?;
+                let mut failure = state::canceled("the activity was cancelled");
+                failure.info = FailureInfo::Canceled { details };
+                let state = RetryState::CancelRequested;
+                let failure = wrapped(failure, &activity, scheduled_event_id, started_event_id, state);
+                self.cx.shared().resolve_activity(&activity.id, Err(failure)).into_iter().collect()
+            }
+            Event::WorkflowExecutionCancelRequested { cause, .. } => self.cx.shared().request_cancel(cause),
+            Event::RequestCancelExternalWorkflowExecutionInitiated { control, .. }
+            | Event::SignalExternalWorkflowExecutionInitiated { control, .. } => {
+                return self.initiated(id, &control);
+            }
+            Event::StartChildWorkflowExecutionInitiated(child) => return self.initiated(id, &child.control),
+            Event::RequestCancelExternalWorkflowExecutionFailed { .. }
             | Event::ExternalWorkflowExecutionCancelRequested { .. }
             | Event::SignalExternalWorkflowExecutionFailed { .. }
             | Event::ExternalWorkflowExecutionSignaled { .. }
@@ -210,7 +259,16 @@ impl Replay {
             | Event::ChildWorkflowExecutionFailed { .. }
             | Event::ChildWorkflowExecutionCanceled { .. }
             | Event::ChildWorkflowExecutionTimedOut { .. }
-            | Event::ChildWorkflowExecutionTerminated { .. }
+            | Event::ChildWorkflowExecutionTerminated { .. } => {
+                let Some(Outcome { initiated, ends, result }) = Outcome::of(event) else { return Ok(()) };
+                self.take_outcome(id, initiated, ends, result)?
+            }
+            Event::ActivityTaskCancelRequested { .. }
+            | Event::MarkerRecorded { .. }
+            | Event::UpsertWorkflowSearchAttributes { .. }
+            | Event::WorkflowPropertiesModified { .. }
+            | Event::WorkflowExecutionUpdateAccepted { .. }
+            | Event::WorkflowExecutionUpdateCompleted { .. }
             | Event::WorkflowExecutionUpdateAdmitted { .. }
             | Event::WorkflowExecutionOptionsUpdated { .. }
             | Event::WorkflowExecutionCanceled { .. }
@@ -237,22 +295,66 @@ impl Replay {
         })
     }
 
-    /// Polls the code until it waits. Once it has returned, events pass by.
-    fn poll(&mut self, wakers: Vec<Waker>) -> Result<(), Fault> {
+    fn initiated(&mut self, id: EventId, control: &str) -> Result<(), Fault> {
+        let mark = control.parse().map_err(|_| {
+            Fault::BadHistory(format!("event {id} has the mark {control:?}, which is not this worker's"))
+        })?;
+        self.initiated.insert(id, mark);
+        Ok(())
+    }
+
+    /// What came of a request to another execution: a child has a mark for its start and, behind it, one for its end.
+    fn take_outcome(
+        &mut self,
+        id: EventId,
+        initiated: EventId,
+        ends: Ends,
+        result: Result<Payloads, Failure>,
+    ) -> Result<Vec<Waker>, Fault> {
+        let mark = *self.initiated.get(&initiated).ok_or_else(|| {
+            Fault::BadHistory(format!("event {id} answers event {initiated}, which asked nobody"))
+        })?;
+        let mut shared = self.cx.shared();
+        Ok(match ends {
+            Ends::Request | Ends::Start => shared.resolve_other(mark, result).into_iter().collect(),
+            Ends::Child => shared.resolve_other(mark + 1, result).into_iter().collect(),
+            Ends::StartAndChild => {
+                let start = shared.resolve_other(mark, result.clone());
+                start.into_iter().chain(shared.resolve_other(mark + 1, result)).collect()
+            }
+        })
+    }
+
+    /// Polls the code until it waits: handlers of updates first, in the order these came, so that the workflow's own
+    /// code sees what they did. Once it has returned, events pass by.
+    pub(super) fn poll(&mut self, wakers: Vec<Waker>) -> Result<(), Fault> {
         let Some(code) = &mut self.code else { return Ok(()) };
-        let waker = self.watch.waker();
-        let watch = &self.watch;
+        let (waker, watch, updates, shared) = (self.watch.waker(), &self.watch, &mut self.updates, &self.cx);
         let mut outcome = None;
         panics::catch(|| {
             watch.active(|| {
                 wakers.iter().for_each(Waker::wake_by_ref);
+                drop(wakers);
+                let cx = &mut TaskContext::from_waker(&waker);
                 for _ in 0..POLLS_PER_EVENT_MAX {
                     watch.take_woken();
-                    if let Poll::Ready(output) = code.as_mut().poll(&mut TaskContext::from_waker(&waker)) {
+                    shared.shared().progress = false;
+                    for (id, mut handler) in std::mem::take(updates) {
+                        match handler.as_mut().poll(cx) {
+                            Poll::Ready(outcome) => shared.shared().respond(id, outcome),
+                            Poll::Pending => updates.push((id, handler)),
+                        }
+                    }
+                    if let Poll::Ready(output) = code.as_mut().poll(cx) {
                         outcome = Some(output);
                         return Ok(());
                     }
-                    if !watch.take_woken() {
+                    // Somebody got on, and may have changed what somebody else waits to hold.
+                    let waiting = std::mem::take(&mut shared.shared().progress)
+                        .then(|| shared.shared().condition_wakers())
+                        .unwrap_or_default();
+                    waiting.iter().for_each(Waker::wake_by_ref);
+                    if !watch.take_woken() && waiting.is_empty() {
                         return Ok(());
                     }
                 }
@@ -278,24 +380,74 @@ impl Replay {
         Ok(())
     }
 
-    fn close(&mut self, outcome: Result<tidegate_model::payload::Payloads, Failure>) {
+    fn close(&mut self, outcome: Result<Payloads, Failure>) {
         self.closed = true;
-        self.code = None;
-        self.cx.shared().commands.push(match outcome {
-            Ok(result) => Command::CompleteWorkflowExecution { result },
-            Err(failure) => Command::FailWorkflowExecution { failure },
+        self.drop_code();
+        let mut shared = self.cx.shared();
+        let continued = shared.continued.take();
+        let canceled = shared.cancel_requested.is_some();
+        shared.commands.push(match (outcome, continued) {
+            (Ok(result), _) => Command::CompleteWorkflowExecution { result },
+            (Err(failure), Some(next)) if is_continuation(&failure) => Command::ContinueAsNewWorkflowExecution(next),
+            (Err(failure), _) => match cancellation(&failure).filter(|_| canceled) {
+                Some(details) => Command::CancelWorkflowExecution { details },
+                None => Command::FailWorkflowExecution { failure },
+            },
         });
+    }
+
+    /// Dropping code runs its destructors: those may panic, or wake what they hold.
+    fn drop_code(&mut self) {
+        let (code, updates) = (self.code.take(), std::mem::take(&mut self.updates));
+        let watch = &self.watch;
+        if let Err(panic) = panics::catch(|| watch.active(|| drop((code, updates)))) {
+            tracing::warn!(panic, "workflow code panicked while it was dropped");
+        }
     }
 }
 
 impl Drop for Replay {
-    // Dropping code runs its destructors: those may panic, or wake what they hold.
     fn drop(&mut self) {
-        let code = self.code.take();
+        self.drop_code();
+        // Handlers hold the context that holds them.
+        let handlers = std::mem::take(&mut self.cx.shared().handlers);
         let watch = &self.watch;
-        if let Err(panic) = panics::catch(|| watch.active(|| drop(code))) {
-            tracing::warn!(panic, "workflow code panicked while it was dropped");
+        if let Err(panic) = panics::catch(|| watch.active(|| drop(handlers))) {
+            tracing::warn!(panic, "a handler of workflow code panicked while it was dropped");
         }
+    }
+}
+
+/// New code that is the only code by now need not ask any more: what an older release wrote of it is passed over.
+fn is_forgotten_patch(event: &Event, expected: Option<&Command>) -> bool {
+    let Event::MarkerRecorded { marker_name, details, .. } = event else { return false };
+    let is_asked = matches!(expected, Some(Command::RecordMarker { marker_name: name, details: of, .. })
+        if name == marker_name && of == details);
+    marker_name == PATCH && !is_asked
+}
+
+/// The engine answers some commands at once, between the traces of others.
+fn is_answer_to_command(event: &Event) -> bool {
+    matches!(event, Event::ActivityTaskCanceled { .. })
+}
+
+fn is_continuation(failure: &Failure) -> bool {
+    matches!(&failure.info, FailureInfo::Application { kind, .. } if kind == CONTINUED)
+}
+
+/// What a failure says of a cancellation, if it is one: of the run itself, or of an activity or child that was
+/// cancelled with it.
+fn cancellation(failure: &Failure) -> Option<Payloads> {
+    match &failure.info {
+        FailureInfo::Canceled { details } => Some(details.clone()),
+        FailureInfo::Activity { .. } | FailureInfo::ChildWorkflow { .. } => {
+            failure.cause.as_deref().and_then(cancellation)
+        }
+        FailureInfo::Application { .. }
+        | FailureInfo::Timeout { .. }
+        | FailureInfo::Server { .. }
+        | FailureInfo::Terminated
+        | FailureInfo::ResetWorkflow { .. } => None,
     }
 }
 

@@ -1,18 +1,20 @@
 //! What workflow code and its executor share: what is waited for, what has come, and what was asked for in this turn.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Waker};
 use std::time::Duration;
 
-use tidegate_engine::{Command, ScheduleActivity};
+use tidegate_engine::{Command, ContinueAsNew, ScheduleActivity, WorkerMessage};
 use tidegate_model::chance::Chance;
-use tidegate_model::id::RunId;
-use tidegate_model::payload::{Failure, Payloads};
+use tidegate_model::id::{EventId, RunId};
+use tidegate_model::payload::{Failure, FailureInfo, Payloads};
 use tidegate_model::time::Timestamp;
 
 use super::context::WorkflowInfo;
 use super::fault::Fault;
+use super::handlers::Handlers;
+use super::markers::Markers;
 
 /// What the code and the executor share.
 #[derive(Debug)]
@@ -24,11 +26,32 @@ pub(super) struct Shared {
     last_activity: u64,
     last_timer: u64,
     last_receiver: u64,
+    last_mark: u64,
     activities: BTreeMap<String, Slot<Result<Payloads, Failure>>>,
+    /// The events that scheduled those that are open.
+    scheduled: BTreeMap<String, EventId>,
+    /// Those of them that were asked to end.
+    canceled: BTreeSet<EventId>,
     timers: BTreeMap<String, Slot<()>>,
     signals: BTreeMap<Rc<str>, Mailbox>,
+    /// What is awaited of other executions.
+    others: BTreeMap<u64, Slot<Result<Payloads, Failure>>>,
+    /// Why the run is to end, once somebody has asked for it.
+    pub(super) cancel_requested: Option<String>,
+    cancel_waiters: BTreeMap<u64, Waker>,
+    conditions: BTreeMap<u64, Waker>,
+    /// Whether the code got hold of something since it was last looked at.
+    pub(super) progress: bool,
+    pub(super) handlers: Handlers,
+    pub(super) markers: Markers,
+    /// The run that is to follow this one.
+    pub(super) continued: Option<Box<ContinueAsNew>>,
+    /// What is being done that must change nothing.
+    pub(super) read_only: Option<&'static str>,
     /// Asked for in this turn, in order.
     pub(super) commands: Vec<Command>,
+    /// Said to updates in this turn.
+    pub(super) messages: Vec<WorkerMessage>,
     /// What the code did that cannot stand.
     pub(super) fault: Option<Fault>,
 }
@@ -82,16 +105,39 @@ impl Shared {
             last_activity: 0,
             last_timer: 0,
             last_receiver: 0,
+            last_mark: 0,
             activities: BTreeMap::new(),
+            scheduled: BTreeMap::new(),
+            canceled: BTreeSet::new(),
             timers: BTreeMap::new(),
             signals: BTreeMap::new(),
+            others: BTreeMap::new(),
+            cancel_requested: None,
+            cancel_waiters: BTreeMap::new(),
+            conditions: BTreeMap::new(),
+            progress: false,
+            handlers: Handlers::default(),
+            markers: Markers::default(),
+            continued: None,
+            read_only: None,
             commands: Vec::new(),
+            messages: Vec::new(),
             fault: None,
         }
     }
 
-    /// An activity ended. Nobody may wait for it any more.
+    /// An activity was scheduled by this event.
+    pub(super) fn note_scheduled(&mut self, id: &str, scheduled: EventId) {
+        self.scheduled.insert(id.to_owned(), scheduled);
+    }
+
+    /// An activity ended. Nobody may wait for it any more. The code may have cancelled it in this very turn.
     pub(super) fn resolve_activity(&mut self, id: &str, result: Result<Payloads, Failure>) -> Option<Waker> {
+        if let Some(ended) = self.scheduled.remove(id) {
+            self.commands.retain(|command| {
+                !matches!(command, Command::RequestCancelActivityTask { scheduled_event_id } if *scheduled_event_id == ended)
+            });
+        }
         self.activities.get_mut(id).and_then(|slot| slot.resolve(result))
     }
 
@@ -109,9 +155,28 @@ impl Shared {
         mailbox.receivers.values().cloned().collect()
     }
 
+    /// Something came of a request to another execution.
+    pub(super) fn resolve_other(&mut self, mark: u64, result: Result<Payloads, Failure>) -> Option<Waker> {
+        self.others.get_mut(&mark).and_then(|slot| slot.resolve(result))
+    }
+
+    /// Somebody asks the run to end.
+    pub(super) fn request_cancel(&mut self, cause: String) -> Vec<Waker> {
+        self.cancel_requested.get_or_insert(cause);
+        self.cancel_waiters.values().cloned().collect()
+    }
+
+    /// Those who wait for a condition of the code's own.
+    pub(super) fn condition_wakers(&self) -> Vec<Waker> {
+        self.conditions.values().cloned().collect()
+    }
+
     /// Whether anything that can still happen would bring the code on.
     pub(super) fn waits_for_something(&self) -> bool {
-        self.activities.values().any(Slot::is_waiting)
+        !self.conditions.is_empty()
+            || !self.cancel_waiters.is_empty()
+            || self.others.values().any(Slot::is_waiting)
+            || self.activities.values().any(Slot::is_waiting)
             || self.timers.values().any(Slot::is_waiting)
             || self.signals.values().any(|mailbox| !mailbox.receivers.is_empty())
     }
@@ -119,13 +184,29 @@ impl Shared {
 
 // For the code, through its context.
 impl Shared {
+    /// Asks for something in this turn.
+    pub(super) fn push(&mut self, command: Command) {
+        match self.read_only {
+            Some(who) => self.fail(format!("{who} may change nothing, but it asks for a command")),
+            None => self.commands.push(command),
+        }
+    }
+
     pub(super) fn random(&mut self) -> u64 {
+        if let Some(who) = self.read_only {
+            self.fail(format!("{who} may change nothing, but it draws a random number"));
+        }
         self.chance.next_u64()
     }
 
     /// What the code did that cannot stand; the first is told.
     pub(super) fn fail(&mut self, what: String) {
         self.fault.get_or_insert(Fault::Unusable(what));
+    }
+
+    /// The code asks for what its history does not have.
+    pub(super) fn disagree(&mut self, what: String) {
+        self.fault.get_or_insert(Fault::Undeterministic(what));
     }
 
     /// The id of another activity, which is waited for from now on.
@@ -137,7 +218,23 @@ impl Shared {
     }
 
     pub(super) fn schedule_activity(&mut self, command: ScheduleActivity) {
-        self.commands.push(Command::ScheduleActivityTask(command));
+        self.push(Command::ScheduleActivityTask(command));
+    }
+
+    /// Asks for an activity to end early. One that was asked for in this very turn is not scheduled at all.
+    pub(super) fn cancel_activity(&mut self, id: &str) -> Option<Waker> {
+        let slot = self.activities.get_mut(id).filter(|slot| slot.is_waiting())?;
+        if let Some(scheduled_event_id) = self.scheduled.get(id).copied() {
+            let command = Command::RequestCancelActivityTask { scheduled_event_id };
+            if self.canceled.insert(scheduled_event_id) {
+                self.push(command);
+            }
+            return None;
+        }
+        self.commands.retain(
+            |command| !matches!(command, Command::ScheduleActivityTask(activity) if activity.activity_id == id),
+        );
+        slot.resolve(Err(canceled("the activity was cancelled before it was scheduled")))
     }
 
     pub(super) fn poll_activity(
@@ -145,7 +242,9 @@ impl Shared {
         id: &str,
         cx: &TaskContext<'_>,
     ) -> Option<Result<Payloads, Failure>> {
-        self.activities.get_mut(id).expect("the slot goes with its future").poll(cx)
+        let result = self.activities.get_mut(id).expect("the slot goes with its future").poll(cx);
+        self.progress |= result.is_some();
+        result
     }
 
     pub(super) fn leave_activity(&mut self, id: &str) {
@@ -156,7 +255,7 @@ impl Shared {
     pub(super) fn start_timer(&mut self, duration: Duration) -> String {
         self.last_timer += 1;
         let id = self.last_timer.to_string();
-        self.commands.push(Command::StartTimer {
+        self.push(Command::StartTimer {
             timer_id: id.clone(),
             start_to_fire_timeout: duration,
             user_metadata: None,
@@ -166,7 +265,9 @@ impl Shared {
     }
 
     pub(super) fn poll_timer(&mut self, id: &str, cx: &TaskContext<'_>) -> bool {
-        self.timers.get_mut(id).expect("the slot goes with its future").poll(cx).is_some()
+        let fired = self.timers.get_mut(id).expect("the slot goes with its future").poll(cx).is_some();
+        self.progress |= fired;
+        fired
     }
 
     /// A timer that has not fired is cancelled.
@@ -181,7 +282,7 @@ impl Shared {
         match started {
             // Wished for and given up in one turn: the engine need not hear of it.
             Some(at) => drop(self.commands.remove(at)),
-            None => self.commands.push(Command::CancelTimer { timer_id: id.to_owned() }),
+            None => self.push(Command::CancelTimer { timer_id: id.to_owned() }),
         }
     }
 
@@ -206,6 +307,7 @@ impl Shared {
         if arrived.is_none() {
             mailbox.receivers.insert(receiver, cx.waker().clone());
         }
+        self.progress |= arrived.is_some();
         arrived
     }
 
@@ -213,7 +315,57 @@ impl Shared {
         self.mailbox(name).receivers.remove(&receiver);
     }
 
+    /// The number under which something of another execution is awaited from now on.
+    pub(super) fn begin_other(&mut self) -> u64 {
+        self.last_mark += 1;
+        self.others.insert(self.last_mark, Slot::Waiting(None));
+        self.last_mark
+    }
+
+    pub(super) fn poll_other(&mut self, mark: u64, cx: &TaskContext<'_>) -> Option<Result<Payloads, Failure>> {
+        let result = self.others.get_mut(&mark).expect("the slot goes with its future").poll(cx);
+        self.progress |= result.is_some();
+        result
+    }
+
+    pub(super) fn is_other_waiting(&self, mark: u64) -> bool {
+        self.others.get(&mark).is_some_and(Slot::is_waiting)
+    }
+
+    pub(super) fn leave_other(&mut self, mark: u64) {
+        self.others.remove(&mark);
+    }
+
+    pub(super) fn poll_cancelled(&mut self, receiver: u64, cx: &TaskContext<'_>) -> Option<String> {
+        let cause = self.cancel_requested.clone();
+        match cause {
+            Some(_) => self.progress = true,
+            None => drop(self.cancel_waiters.insert(receiver, cx.waker().clone())),
+        }
+        cause
+    }
+
+    pub(super) fn leave_cancelled(&mut self, receiver: u64) {
+        self.cancel_waiters.remove(&receiver);
+    }
+
+    pub(super) fn await_condition(&mut self, receiver: u64, cx: &TaskContext<'_>) {
+        self.conditions.insert(receiver, cx.waker().clone());
+    }
+
+    pub(super) fn leave_condition(&mut self, receiver: u64) {
+        self.conditions.remove(&receiver);
+    }
+
     fn mailbox(&mut self, name: &str) -> &mut Mailbox {
         self.signals.entry(name.into()).or_default()
+    }
+}
+
+/// What a cancelled thing ends with.
+pub(super) fn canceled(message: impl Into<String>) -> Failure {
+    Failure {
+        info: FailureInfo::Canceled { details: Payloads::new() },
+        ..Failure::application(message, "Canceled", true)
     }
 }

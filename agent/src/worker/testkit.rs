@@ -7,18 +7,20 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tidegate_engine::{
-    ActivityTask, Command, Effect, Engine, HistoryPart, Input, Record, Refusal, Reply, Request,
+    ActivityTask, CancelWorkflow, Effect, Engine, HistoryPart, Input, QueryAnswer, QueryRejectCondition,
+    QueryWorkflow, Record, Refusal, Reply, Request, UpdateStage, UpdateWorkflow, WorkflowQuery,
     StartWorkflow, Step, StickyAttributes, Ticket, WorkflowTask, WorkflowTaskCompletion,
 };
 use tidegate_model::chance::Chance;
-use tidegate_model::event::{Event, HistoryBatch};
+use tidegate_model::event::{Event, HistoryBatch, UpdateOutcome, UpdateRequest};
 use tidegate_model::id::{BootId, Namespace, RunId, TaskQueue, WorkflowId};
 use tidegate_model::payload::{Failure, Header, Payloads};
 use tidegate_model::time::{ClockState, Stamp, Timestamp};
 
 use super::executor::{Answer, Executor};
 use super::fault::Fault;
-use super::replay::{Replay, entries};
+use super::ahead::Ahead;
+use super::replay::{Replay, Turn, entries};
 use super::workflow::{Activity, Registry, Workflow, from_payloads, to_payloads};
 
 const IDENTITY: &str = "testkit";
@@ -26,6 +28,10 @@ const STICKY: &str = "testkit/sticky";
 const START: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 
 type Script = Box<dyn FnMut(&ActivityTask) -> Result<Payloads, Failure>>;
+
+/// An update that was asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Update(Ticket);
 
 /// The world a workflow runs in.
 pub struct World {
@@ -164,6 +170,92 @@ impl World {
             request_id: request_id.to_owned(),
             header: Header::new(),
         })
+    }
+
+    /// Asks workflow code something that changes nothing, and works until there is an answer.
+    ///
+    /// # Errors
+    /// The engine's refusal, or the workflow's.
+    ///
+    /// # Panics
+    /// If the answer is not a `T`, or none comes.
+    pub fn query<T: DeserializeOwned>(
+        &mut self,
+        id: &str,
+        query: &str,
+        argument: &impl Serialize,
+    ) -> Result<T, Refusal> {
+        let ticket = self.ask(Request::QueryWorkflow(Box::new(QueryWorkflow {
+            namespace: namespace(),
+            workflow_id: WorkflowId::new(id).expect("a test's id"),
+            run_id: None,
+            query: WorkflowQuery {
+                query_type: query.to_owned(),
+                args: to_payloads(argument).expect("arguments are JSON"),
+                header: Header::new(),
+            },
+            reject_condition: QueryRejectCondition::None,
+        })));
+        self.settle();
+        match self.replies.remove(&ticket).expect("the worker answers queries") {
+            Ok(Reply::Query(QueryAnswer::Answered(answer))) => {
+                Ok(from_payloads(&answer).expect("the answer is what the test expects"))
+            }
+            Ok(other) => panic!("that is no answer to a query: {other:?}"),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// Asks workflow code something that may change it; what comes of it is had with [`World::updated`].
+    pub fn update(&mut self, id: &str, update: &str, argument: &impl Serialize, update_id: &str) -> Update {
+        Update(self.ask(Request::UpdateWorkflowExecution(Box::new(UpdateWorkflow {
+            namespace: namespace(),
+            workflow_id: WorkflowId::new(id).expect("a test's id"),
+            run_id: None,
+            first_execution_run_id: None,
+            wait: UpdateStage::Completed,
+            request: UpdateRequest {
+                update_id: update_id.to_owned(),
+                identity: IDENTITY.to_owned(),
+                name: update.to_owned(),
+                args: to_payloads(argument).expect("arguments are JSON"),
+                header: Header::new(),
+            },
+        }))))
+    }
+
+    /// What came of an update so far, once; `None` while there is no answer.
+    ///
+    /// # Panics
+    /// If the answer is not a `T`.
+    pub fn updated<T: DeserializeOwned>(
+        &mut self,
+        Update(ticket): Update,
+    ) -> Option<Result<Result<T, Failure>, Refusal>> {
+        Some(match self.replies.remove(&ticket)? {
+            Ok(Reply::Update { outcome: Some(UpdateOutcome::Success(result)), .. }) => {
+                Ok(Ok(from_payloads(&result).expect("the result is what the test expects")))
+            }
+            Ok(Reply::Update { outcome: Some(UpdateOutcome::Failure(failure)), .. }) => Ok(Err(failure)),
+            Ok(other) => panic!("that is no outcome of an update: {other:?}"),
+            Err(refusal) => Err(refusal),
+        })
+    }
+
+    /// Asks an execution to cancel itself; the same `request_id` counts once.
+    ///
+    /// # Errors
+    /// The engine's refusal.
+    pub fn cancel(&mut self, id: &str, reason: &str, request_id: &str) -> Result<Reply, Refusal> {
+        self.call(Request::RequestCancelWorkflowExecution(CancelWorkflow {
+            namespace: namespace(),
+            workflow_id: WorkflowId::new(id).expect("a test's id"),
+            run_id: None,
+            first_execution_run_id: None,
+            reason: reason.to_owned(),
+            identity: IDENTITY.to_owned(),
+            request_id: request_id.to_owned(),
+        }))
     }
 
     /// Works until nothing is left to do at this time.
@@ -379,7 +471,11 @@ impl World {
             answer = self.executor.answer(task, Some(self.histories[&run_id].clone()));
         }
         let taken = match answer {
-            Answer::Commands(commands) => self.respond(task, commands),
+            Answer::Turn(turn, queries) => self.respond(task, turn, queries),
+            Answer::Query(answer) => {
+                let (token, _) = task.query.clone().expect("it was asked");
+                self.call(Request::RespondQueryTaskCompleted { token, answer })
+            }
             Answer::Fault(fault) => {
                 self.faults.push(fault.to_string());
                 self.call(Request::RespondWorkflowTaskFailed {
@@ -391,18 +487,26 @@ impl World {
             }
             Answer::NeedsHistory => panic!("it was given"),
         };
-        if taken.is_err() {
+        let goes_back = matches!(taken, Ok(Reply::WorkflowTaskCompleted { reset_history_event_id: Some(_), .. }));
+        if taken.is_err() || goes_back {
             self.executor.forget(run_id);
         }
     }
 
-    fn respond(&mut self, task: &WorkflowTask, commands: Vec<Command>) -> Result<Reply, Refusal> {
+    fn respond(
+        &mut self,
+        task: &WorkflowTask,
+        Turn { commands, messages }: Turn,
+        query_results: BTreeMap<String, QueryAnswer>,
+    ) -> Result<Reply, Refusal> {
         let sticky = self.sticky.then(|| StickyAttributes {
             task_queue: TaskQueue::new(STICKY).expect("a fixed name"),
             schedule_to_start_timeout: Duration::from_secs(10),
         });
         self.call(Request::RespondWorkflowTaskCompleted(Box::new(WorkflowTaskCompletion {
             sticky,
+            messages,
+            query_results,
             ..WorkflowTaskCompletion::new(task.token.clone(), commands, IDENTITY)
         })))
     }
@@ -451,13 +555,13 @@ pub fn replay<W: Workflow>(history: &[HistoryBatch]) -> Result<(), String> {
     lead::<W>(history).map(drop).map_err(|fault| fault.to_string())
 }
 
-fn lead<W: Workflow>(history: &[HistoryBatch]) -> Result<Vec<Command>, Fault> {
+fn lead<W: Workflow>(history: &[HistoryBatch]) -> Result<Turn, Fault> {
     let mut registry = Registry::default();
     registry.add::<W>();
     let first = history.first().ok_or_else(|| Fault::BadHistory("the history is empty".to_owned()))?;
     let events = entries(history.to_vec());
-    let mut run = Replay::begin(&registry, &first.workflow_id, first.run_id, events.first())?;
-    run.feed(events)
+    let mut run = Replay::begin(&registry, &first.namespace, &first.workflow_id, first.run_id, events.first())?;
+    run.feed(events, Ahead::default())
 }
 
 fn remember(histories: &mut BTreeMap<RunId, Vec<HistoryBatch>>, record: &Record) {
