@@ -64,8 +64,8 @@ pub mod testkit;
 mod tests;
 
 pub use activity::{ActivityContext, Handler};
-pub use combinators::{Either, join, join_all, select};
 pub use calls::{ActivityCall, ActivityFuture};
+pub use combinators::{Either, join, join_all, select};
 pub use context::{Context, WorkflowInfo};
 pub use host::{Options, Running, StartError, Worker};
 pub use others::{ChildCall, ChildFuture, Request};

@@ -29,11 +29,9 @@ impl Ahead {
 
     /// A turn that was answered so a moment ago, to be repeated.
     pub(super) fn again(turn: &Turn) -> Self {
-        let markers = turn.commands.iter().filter_map(|command| match command {
-            Command::RecordMarker { marker_name, details, .. } => {
-                Some(Marker { name: marker_name.clone(), details: details.clone() })
-            }
-            _ => None,
+        let markers = turn.commands.iter().filter_map(|command| {
+            let Command::RecordMarker { marker_name, details, .. } = command else { return None };
+            Some(Marker { name: marker_name.clone(), details: details.clone() })
         });
         let updates = turn.messages.iter().filter_map(|message| match &message.body {
             WorkerMessageBody::Acceptance {
@@ -73,7 +71,9 @@ pub(super) fn look(rest: &VecDeque<Entry>, admitted: &BTreeMap<String, UpdateReq
         {
             let request = accepted_request.as_deref().or_else(|| admitted.get(protocol_instance_id));
             let id = accepted_request_message_id;
-            ahead.updates.extend(request.map(|request| message(id, *accepted_request_sequencing_event_id, request)));
+            ahead
+                .updates
+                .extend(request.map(|request| message(id, *accepted_request_sequencing_event_id, request)));
         }
     }
     ahead

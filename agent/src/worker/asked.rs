@@ -1,8 +1,6 @@
 //! What others ask of a run in memory: updates, which may change it, and queries, which may not.
 
-use tidegate_engine::{
-    Command, QueryAnswer, UpdateMessage, WorkerMessage, WorkerMessageBody, WorkflowQuery,
-};
+use tidegate_engine::{Command, QueryAnswer, UpdateMessage, WorkerMessage, WorkerMessageBody, WorkflowQuery};
 use tidegate_model::event::UpdateOutcome;
 use tidegate_model::payload::{Failure, Payloads};
 
@@ -22,7 +20,9 @@ impl Replay {
         let found = self.cx.shared().handlers.update(&request.name);
         let handler = match found {
             Ok(handler) => handler,
-            Err(reason) if was_let_in => return Err(Fault::Undeterministic(format!("{reason}; it had let one in"))),
+            Err(reason) if was_let_in => {
+                return Err(Fault::Undeterministic(format!("{reason}; it had let one in")));
+            }
             Err(reason) => {
                 self.cx.shared().reject(update_id, Failure::application(reason, "UnknownUpdate", true));
                 return Ok(());
@@ -50,7 +50,8 @@ impl Replay {
             });
         }
         let watch = &self.watch;
-        let work = panics::catch(|| watch.active(|| (handler.carry_out)(&request.args))).map_err(Fault::Panicked)?;
+        let work =
+            panics::catch(|| watch.active(|| (handler.carry_out)(&request.args))).map_err(Fault::Panicked)?;
         match work {
             Ok(work) => self.updates.push((update_id, work)),
             Err(failure) => self.cx.shared().respond(update_id, Err(failure)),

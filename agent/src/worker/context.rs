@@ -122,7 +122,10 @@ impl Context {
     }
 
     /// Changes what the run is found by. `null` takes an attribute away; the others stay as they are.
-    pub fn upsert_search_attributes<'a>(&self, changes: impl IntoIterator<Item = (&'a str, serde_json::Value)>) {
+    pub fn upsert_search_attributes<'a>(
+        &self,
+        changes: impl IntoIterator<Item = (&'a str, serde_json::Value)>,
+    ) {
         let search_attributes = header(changes);
         self.shared.borrow_mut().push(Command::UpsertWorkflowSearchAttributes { search_attributes });
     }

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use tidegate_engine::{HistoryPart, QueryAnswer, WorkerMessage, WorkerMessageBody, WorkflowQuery, WorkflowTask};
+use tidegate_engine::{
+    HistoryPart, QueryAnswer, WorkerMessage, WorkerMessageBody, WorkflowQuery, WorkflowTask,
+};
 use tidegate_model::event::{Event, HistoryBatch};
 use tidegate_model::id::RunId;
 
-use super::fault::{self, Fault};
 use super::ahead::Ahead;
+use super::fault::{self, Fault};
 use super::replay::{Entry, Replay, Turn, entries};
 use super::workflow::Registry;
 
@@ -100,8 +102,9 @@ impl Executor {
             return Some(answer);
         }
         let whole = entries(whole?.to_vec());
-        let replayed = Replay::begin(&self.registry, &task.namespace, &task.workflow_id, run_id, whole.first())
-            .and_then(|mut run| run.feed(whole, Ahead::default()).map(|_| run));
+        let replayed =
+            Replay::begin(&self.registry, &task.namespace, &task.workflow_id, run_id, whole.first())
+                .and_then(|mut run| run.feed(whole, Ahead::default()).map(|_| run));
         Some(match replayed {
             Ok(mut run) => run.query(query),
             Err(fault) => QueryAnswer::Failed {
@@ -123,7 +126,13 @@ impl Executor {
                 task.started_event_id
             )));
         }
-        let run = Replay::begin(&self.registry, &task.namespace, &task.workflow_id, task.token.run_id, events.first())?;
+        let run = Replay::begin(
+            &self.registry,
+            &task.namespace,
+            &task.workflow_id,
+            task.token.run_id,
+            events.first(),
+        )?;
         Ok((run, events))
     }
 }

@@ -179,7 +179,8 @@ fn is_trace(command: &Command, event: &Event, messages: &[WorkerMessage]) -> boo
             Command::ProtocolMessage { message_id },
             Event::WorkflowExecutionUpdateCompleted { update_id: id, outcome: recorded, .. },
         ) => message_of(messages, message_id).is_some_and(|WorkerMessage { update_id, body, .. }| {
-            update_id == id && matches!(body, WorkerMessageBody::Response { outcome } if same_outcome(outcome, recorded))
+            update_id == id
+                && matches!(body, WorkerMessageBody::Response { outcome } if same_outcome(outcome, recorded))
         }),
         _ => false,
     }
@@ -352,7 +353,8 @@ fn describe_event(event: &Event) -> String {
     if let Event::WorkflowExecutionContinuedAsNew(next) = event {
         return format!("a new run with input {}", digest(&next.input));
     }
-    if let Event::SignalExternalWorkflowExecutionInitiated { target, signal_name, input, control, .. } = event {
+    if let Event::SignalExternalWorkflowExecutionInitiated { target, signal_name, input, control, .. } = event
+    {
         let to = &target.workflow_id;
         return format!("signal {signal_name} {control} to {to} with input {}", digest(input));
     }
@@ -376,7 +378,8 @@ fn describe_marker(name: &str, details: &BTreeMap<String, Payloads>) -> String {
 }
 
 fn describe_header(header: &Header) -> String {
-    let entries = header.iter().map(|(name, payload)| format!("{name}={}", digest(std::slice::from_ref(payload))));
+    let entries =
+        header.iter().map(|(name, payload)| format!("{name}={}", digest(std::slice::from_ref(payload))));
     entries.collect::<Vec<_>>().join(" ")
 }
 

@@ -4,8 +4,8 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use tidegate_engine::{
-    ActivityTask, HistoryPart, Refusal, Reply, Request, StickyAttributes,
-    WorkflowTask, WorkflowTaskCompletion,
+    ActivityTask, HistoryPart, Refusal, Reply, Request, StickyAttributes, WorkflowTask,
+    WorkflowTaskCompletion,
 };
 use tidegate_model::event::HistoryBatch;
 use tidegate_model::id::{Namespace, RunId, TaskQueue};

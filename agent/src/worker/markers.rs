@@ -53,7 +53,9 @@ impl Shared {
         match self.markers.recall(SIDE_EFFECT, &text(id)) {
             Err(NewTurn) => None,
             Ok(None) => {
-                self.disagree(format!("the code asks for side effect {id:?}, which its history does not have"));
+                self.disagree(format!(
+                    "the code asks for side effect {id:?}, which its history does not have"
+                ));
                 None
             }
             Ok(Some(marker)) => {
@@ -61,7 +63,8 @@ impl Shared {
                 let read = from_payloads(&value);
                 self.record(SIDE_EFFECT, marker.details);
                 read.inspect_err(|reason| {
-                    let what = format!("what side effect {id:?} recorded is not what the code expects: {reason}");
+                    let what =
+                        format!("what side effect {id:?} recorded is not what the code expects: {reason}");
                     self.fail(what);
                 })
                 .ok()

@@ -50,7 +50,9 @@ impl Context {
                 child_workflow_only: child,
                 header: Header::new(),
             }),
-            (Err(reason), _) => shared.fail(format!("the value of signal {name:?} has no JSON form: {reason}")),
+            (Err(reason), _) => {
+                shared.fail(format!("the value of signal {name:?} has no JSON form: {reason}"))
+            }
             (Ok(_), Err(reason)) => shared.fail(reason),
         }
         drop(shared);
@@ -75,7 +77,8 @@ impl Context {
 }
 
 fn execution(shared: &Shared, workflow_id: &str) -> Result<Execution, String> {
-    let workflow_id = WorkflowId::new(workflow_id).map_err(|error| format!("{workflow_id:?} is no id: {error}"))?;
+    let workflow_id =
+        WorkflowId::new(workflow_id).map_err(|error| format!("{workflow_id:?} is no id: {error}"))?;
     Ok(Execution { namespace: shared.info.namespace.clone(), workflow_id, run_id: None })
 }
 

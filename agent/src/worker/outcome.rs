@@ -39,12 +39,16 @@ impl Outcome {
         {
             return of(initiated_event_id, Ends::Request, Ok(Payloads::new()));
         }
-        if let Event::RequestCancelExternalWorkflowExecutionFailed { cause, target, initiated_event_id, .. }
+        if let Event::RequestCancelExternalWorkflowExecutionFailed {
+            cause, target, initiated_event_id, ..
+        }
         | Event::SignalExternalWorkflowExecutionFailed { cause, target, initiated_event_id, .. } = &event
         {
             return of(*initiated_event_id, Ends::Request, Err(not_reached(*cause, target)));
         }
-        if let Event::StartChildWorkflowExecutionFailed { cause, workflow_id, initiated_event_id, .. } = &event {
+        if let Event::StartChildWorkflowExecutionFailed { cause, workflow_id, initiated_event_id, .. } =
+            &event
+        {
             let why = match cause {
                 StartChildFailedCause::WorkflowAlreadyExists => "its id is taken",
                 StartChildFailedCause::NamespaceNotFound => "its namespace does not exist",
@@ -64,49 +68,57 @@ impl Outcome {
 }
 
 fn end_of_child(event: Event) -> Option<Outcome> {
-    let (cause, retry_state, child, workflow_type, initiated, started) = match event {
-        Event::ChildWorkflowExecutionFailed {
-            failure,
-            retry_state,
-            child,
-            workflow_type,
-            initiated_event_id,
-            started_event_id,
-        } => (failure, retry_state, child, workflow_type, initiated_event_id, started_event_id),
-        Event::ChildWorkflowExecutionCanceled {
-            details,
-            child,
-            workflow_type,
-            initiated_event_id,
-            started_event_id,
-        } => {
-            let mut failure = canceled("the child was cancelled");
-            failure.info = FailureInfo::Canceled { details };
-            (failure, RetryState::CancelRequested, child, workflow_type, initiated_event_id, started_event_id)
-        }
-        Event::ChildWorkflowExecutionTimedOut {
-            retry_state,
-            child,
-            workflow_type,
-            initiated_event_id,
-            started_event_id,
-        } => {
-            let failure = Failure::timeout("the child took too long", TimeoutType::StartToClose);
-            (failure, retry_state, child, workflow_type, initiated_event_id, started_event_id)
-        }
-        Event::ChildWorkflowExecutionTerminated {
-            child,
-            workflow_type,
-            initiated_event_id,
-            started_event_id,
-        } => {
-            let mut failure = Failure::application("the child was terminated", "Terminated", true);
-            failure.info = FailureInfo::Terminated;
-            let state = RetryState::NonRetryableFailure;
-            (failure, state, child, workflow_type, initiated_event_id, started_event_id)
-        }
-        _ => return None,
-    };
+    let (cause, retry_state, child, workflow_type, initiated, started);
+    if let Event::ChildWorkflowExecutionFailed {
+        failure,
+        retry_state: state,
+        child: whom,
+        workflow_type: name,
+        initiated_event_id,
+        started_event_id,
+    } = event
+    {
+        (cause, retry_state, child, workflow_type) = (failure, state, whom, name);
+        (initiated, started) = (initiated_event_id, started_event_id);
+    } else if let Event::ChildWorkflowExecutionCanceled {
+        details,
+        child: whom,
+        workflow_type: name,
+        initiated_event_id,
+        started_event_id,
+    } = event
+    {
+        let failure =
+            Failure { info: FailureInfo::Canceled { details }, ..canceled("the child was cancelled") };
+        (cause, retry_state, child, workflow_type) = (failure, RetryState::CancelRequested, whom, name);
+        (initiated, started) = (initiated_event_id, started_event_id);
+    } else if let Event::ChildWorkflowExecutionTimedOut {
+        retry_state: state,
+        child: whom,
+        workflow_type: name,
+        initiated_event_id,
+        started_event_id,
+    } = event
+    {
+        let failure = Failure::timeout("the child took too long", TimeoutType::StartToClose);
+        (cause, retry_state, child, workflow_type) = (failure, state, whom, name);
+        (initiated, started) = (initiated_event_id, started_event_id);
+    } else if let Event::ChildWorkflowExecutionTerminated {
+        child: whom,
+        workflow_type: name,
+        initiated_event_id,
+        started_event_id,
+    } = event
+    {
+        let failure = Failure {
+            info: FailureInfo::Terminated,
+            ..Failure::application("the child was terminated", "", true)
+        };
+        (cause, retry_state, child, workflow_type) = (failure, RetryState::NonRetryableFailure, whom, name);
+        (initiated, started) = (initiated_event_id, started_event_id);
+    } else {
+        return None;
+    }
     let message = format!("child {} {} failed: {}", workflow_type, child.workflow_id, cause.message);
     let info = FailureInfo::ChildWorkflow {
         child,
@@ -125,5 +137,9 @@ fn not_reached(cause: ExternalWorkflowFailedCause, target: &Execution) -> Failur
         ExternalWorkflowFailedCause::NamespaceNotFound => "its namespace does not exist",
         ExternalWorkflowFailedCause::SignalCountLimitExceeded => "it has had as many signals as it may",
     };
-    Failure::application(format!("execution {} was not reached: {why}", target.workflow_id), "NotReached", true)
+    Failure::application(
+        format!("execution {} was not reached: {why}", target.workflow_id),
+        "NotReached",
+        true,
+    )
 }

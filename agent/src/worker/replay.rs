@@ -201,7 +201,8 @@ impl Replay {
                         .to_owned(),
                 ));
             }
-            let (commands, messages) = (std::mem::take(&mut shared.commands), std::mem::take(&mut shared.messages));
+            let (commands, messages) =
+                (std::mem::take(&mut shared.commands), std::mem::take(&mut shared.messages));
             self.asked = Some(Turn { commands, messages });
         }
         Ok(())
@@ -350,9 +351,7 @@ impl Replay {
                         return Ok(());
                     }
                     // Somebody got on, and may have changed what somebody else waits to hold.
-                    let waiting = std::mem::take(&mut shared.shared().progress)
-                        .then(|| shared.shared().condition_wakers())
-                        .unwrap_or_default();
+                    let waiting = shared.shared().conditions_to_look_at();
                     waiting.iter().for_each(Waker::wake_by_ref);
                     if !watch.take_woken() && waiting.is_empty() {
                         return Ok(());
@@ -388,7 +387,9 @@ impl Replay {
         let canceled = shared.cancel_requested.is_some();
         shared.commands.push(match (outcome, continued) {
             (Ok(result), _) => Command::CompleteWorkflowExecution { result },
-            (Err(failure), Some(next)) if is_continuation(&failure) => Command::ContinueAsNewWorkflowExecution(next),
+            (Err(failure), Some(next)) if is_continuation(&failure) => {
+                Command::ContinueAsNewWorkflowExecution(next)
+            }
             (Err(failure), _) => match cancellation(&failure).filter(|_| canceled) {
                 Some(details) => Command::CancelWorkflowExecution { details },
                 None => Command::FailWorkflowExecution { failure },

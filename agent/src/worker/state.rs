@@ -166,9 +166,13 @@ impl Shared {
         self.cancel_waiters.values().cloned().collect()
     }
 
-    /// Those who wait for a condition of the code's own.
-    pub(super) fn condition_wakers(&self) -> Vec<Waker> {
-        self.conditions.values().cloned().collect()
+    /// Those who wait for a condition of the code's own, if any of the code got on since this was asked.
+    pub(super) fn conditions_to_look_at(&mut self) -> Vec<Waker> {
+        if std::mem::take(&mut self.progress) {
+            self.conditions.values().cloned().collect()
+        } else {
+            Vec::new()
+        }
     }
 
     /// Whether anything that can still happen would bring the code on.
@@ -322,7 +326,11 @@ impl Shared {
         self.last_mark
     }
 
-    pub(super) fn poll_other(&mut self, mark: u64, cx: &TaskContext<'_>) -> Option<Result<Payloads, Failure>> {
+    pub(super) fn poll_other(
+        &mut self,
+        mark: u64,
+        cx: &TaskContext<'_>,
+    ) -> Option<Result<Payloads, Failure>> {
         let result = self.others.get_mut(&mark).expect("the slot goes with its future").poll(cx);
         self.progress |= result.is_some();
         result

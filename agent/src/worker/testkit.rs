@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tidegate_engine::{
     ActivityTask, CancelWorkflow, Effect, Engine, HistoryPart, Input, QueryAnswer, QueryRejectCondition,
-    QueryWorkflow, Record, Refusal, Reply, Request, UpdateStage, UpdateWorkflow, WorkflowQuery,
-    StartWorkflow, Step, StickyAttributes, Ticket, WorkflowTask, WorkflowTaskCompletion,
+    QueryWorkflow, Record, Refusal, Reply, Request, StartWorkflow, Step, StickyAttributes, Ticket,
+    UpdateStage, UpdateWorkflow, WorkflowQuery, WorkflowTask, WorkflowTaskCompletion,
 };
 use tidegate_model::chance::Chance;
 use tidegate_model::event::{Event, HistoryBatch, UpdateOutcome, UpdateRequest};
@@ -17,9 +17,9 @@ use tidegate_model::id::{BootId, Namespace, RunId, TaskQueue, WorkflowId};
 use tidegate_model::payload::{Failure, Header, Payloads};
 use tidegate_model::time::{ClockState, Stamp, Timestamp};
 
+use super::ahead::Ahead;
 use super::executor::{Answer, Executor};
 use super::fault::Fault;
-use super::ahead::Ahead;
 use super::replay::{Replay, Turn, entries};
 use super::workflow::{Activity, Registry, Workflow, from_payloads, to_payloads};
 
@@ -487,7 +487,8 @@ impl World {
             }
             Answer::NeedsHistory => panic!("it was given"),
         };
-        let goes_back = matches!(taken, Ok(Reply::WorkflowTaskCompleted { reset_history_event_id: Some(_), .. }));
+        let goes_back =
+            matches!(taken, Ok(Reply::WorkflowTaskCompleted { reset_history_event_id: Some(_), .. }));
         if taken.is_err() || goes_back {
             self.executor.forget(run_id);
         }
@@ -560,7 +561,8 @@ fn lead<W: Workflow>(history: &[HistoryBatch]) -> Result<Turn, Fault> {
     registry.add::<W>();
     let first = history.first().ok_or_else(|| Fault::BadHistory("the history is empty".to_owned()))?;
     let events = entries(history.to_vec());
-    let mut run = Replay::begin(&registry, &first.namespace, &first.workflow_id, first.run_id, events.first())?;
+    let mut run =
+        Replay::begin(&registry, &first.namespace, &first.workflow_id, first.run_id, events.first())?;
     run.feed(events, Ahead::default())
 }
 

@@ -131,15 +131,18 @@ fn a_crash_after_any_step_loses_no_update() {
             world.settle();
         }
         world.run(run, 10 * MINUTE);
-        world.outcome::<Vec<i64>>(run)
+        // An activity that was in hand at the crash is given out again later, behind those that came after it.
+        let mut coins = world.outcome::<Vec<i64>>(run)?.ok()?;
+        coins.sort_unstable();
+        Some(coins)
     };
     let mut undisturbed = world();
-    assert_eq!(live(&mut undisturbed), Some(Ok(vec![2, 4, 6])));
+    assert_eq!(live(&mut undisturbed), Some(vec![2, 4, 6]));
     for crash in 0..undisturbed.steps() {
         let mut world = world();
         live(&mut world);
         world.crash_after(crash);
-        assert_eq!(live(&mut world), Some(Ok(vec![2, 4, 6])), "crash after step {crash}");
+        assert_eq!(live(&mut world), Some(vec![2, 4, 6]), "crash after step {crash}");
         assert_eq!(world.faults(), [""; 0], "crash after step {crash}");
     }
 }

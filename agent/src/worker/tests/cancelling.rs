@@ -56,7 +56,10 @@ fn an_activity_no_worker_has_is_cancelled_at_once() {
     assert_eq!(world.outcome(run), Some(Ok("cancelled: true".to_owned())));
     assert_eq!(world.faults(), [""; 0]);
     let types = world.event_types(run);
-    assert!(types.contains(&"ActivityTaskCancelRequested") && types.contains(&"ActivityTaskCanceled"), "{types:?}");
+    assert!(
+        types.contains(&"ActivityTaskCancelRequested") && types.contains(&"ActivityTaskCanceled"),
+        "{types:?}"
+    );
 }
 
 #[test]

@@ -277,7 +277,7 @@ async fn a_worker_that_comes_back_takes_up_what_the_former_had_in_hand() {
 }
 
 #[tokio::test]
-async fn a_query_is_declined_in_words_and_the_run_goes_on() {
+async fn a_query_without_a_handler_is_declined_in_words() {
     let service = Service::new();
     let running = begin(worker(), &service).await;
     let run = service.start::<Sum>("asked", "1").await;
@@ -293,7 +293,7 @@ async fn a_query_is_declined_in_words_and_the_run_goes_on() {
     let Err(ServiceError::Refused(Refusal::QueryFailed { message, .. })) = asked.await else {
         panic!("the built-in worker has no answer");
     };
-    assert_eq!(message, "workflows of the built-in worker answer no queries, nor \"status\"");
+    assert_eq!(message, "the workflow has no handler of query \"status\"; it has: none");
     running.stop(Duration::from_secs(5)).await;
 }
 
