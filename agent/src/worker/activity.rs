@@ -4,9 +4,13 @@ use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tidegate_engine::ActivityTask;
 use tidegate_model::payload::{Failure, Payloads};
+use tokio::sync::{mpsc, oneshot};
 
+use super::state::canceled;
 use super::workflow::{Activity, from_payloads, to_payloads};
 
 /// What an activity is told about itself. An attempt may be repeated after a crash although it succeeded, so whatever
@@ -14,13 +18,52 @@ use super::workflow::{Activity, from_payloads, to_payloads};
 #[derive(Debug, Clone)]
 pub struct ActivityContext {
     task: Arc<ActivityTask>,
+    /// Who carries heartbeats to the engine, where anybody does.
+    pulse: Option<mpsc::UnboundedSender<Beat>>,
+}
+
+/// One heartbeat: what it reports, and where the answer goes.
+#[derive(Debug)]
+pub(super) struct Beat {
+    pub(super) details: Payloads,
+    pub(super) is_over: oneshot::Sender<bool>,
 }
 
 impl ActivityContext {
     /// What an attempt of this task is told.
     #[must_use]
     pub fn of(task: ActivityTask) -> Self {
-        Self { task: Arc::new(task) }
+        Self { task: Arc::new(task), pulse: None }
+    }
+
+    /// Reports progress, and says whether this attempt is to end: its cancellation was asked for, or it was paused or
+    /// reset, or its time is over. Whoever ends for a cancellation returns [`ActivityContext::canceled`].
+    ///
+    /// Details that have no JSON form are reported as none. Without a worker around it, as in a test that calls a
+    /// handler by hand, a heartbeat goes nowhere and the attempt goes on.
+    pub async fn heartbeat(&self, details: &impl Serialize) -> bool {
+        let Some(pulse) = &self.pulse else { return false };
+        let (is_over, answer) = oneshot::channel();
+        let details = to_payloads(details).unwrap_or_default();
+        // A worker that does not listen any more has given the attempt up.
+        pulse.send(Beat { details, is_over }).is_err() || answer.await.unwrap_or(true)
+    }
+
+    /// What the attempt before this one last reported.
+    ///
+    /// # Errors
+    /// It is not a `T`.
+    pub fn last_heartbeat<T: DeserializeOwned>(&self) -> Result<Option<T>, serde_json::Error> {
+        if self.task.heartbeat_details.is_empty() {
+            return Ok(None);
+        }
+        from_payloads(&self.task.heartbeat_details).map(Some)
+    }
+
+    /// The failure of an attempt that ends because it was asked to.
+    #[must_use]
+    pub fn canceled(&self) -> Failure {
+        canceled("the activity was cancelled")
     }
 
     /// The task as the engine gave it.
@@ -96,9 +139,9 @@ impl Handlers {
     }
 
     /// One attempt. Its panics and its time-out are the caller's to catch.
-    pub(super) fn attempt(&self, task: ActivityTask) -> Attempt {
+    pub(super) fn attempt(&self, task: ActivityTask, pulse: mpsc::UnboundedSender<Beat>) -> Attempt {
         match self.types.get(task.activity_type.as_str()) {
-            Some(attempt) => attempt(ActivityContext::of(task)),
+            Some(attempt) => attempt(ActivityContext { task: Arc::new(task), pulse: Some(pulse) }),
             None => {
                 let known: Vec<&str> = self.types.keys().copied().collect();
                 let message = format!(

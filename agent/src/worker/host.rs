@@ -4,17 +4,18 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use tidegate_engine::{
-    ActivityTask, HistoryPart, Refusal, Reply, Request, StickyAttributes, WorkflowTask,
+    ActivityTask, ActivityTaskToken, HistoryPart, Refusal, Reply, Request, StickyAttributes, WorkflowTask,
     WorkflowTaskCompletion,
 };
 use tidegate_model::event::HistoryBatch;
 use tidegate_model::id::{Namespace, RunId, TaskQueue};
 use tidegate_model::limits;
-use tidegate_model::payload::Failure;
+use tidegate_model::payload::{Failure, FailureInfo};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 
-use super::activity::{Handler, Handlers};
+use super::activity::{Beat, Handler, Handlers};
 use super::executor::{Answer, Executor};
 use super::replay::Turn;
 use super::service::{ServiceError, WorkflowService};
@@ -382,8 +383,15 @@ impl<S: WorkflowService> Shared<S> {
         let time = task.start_to_close_timeout;
         // A task of its own, so that a panic ends the attempt alone; in a set, so that it ends with us.
         let mut attempt = JoinSet::new();
-        attempt.spawn(self.handlers.attempt(task));
-        let Ok(Some(outcome)) = tokio::time::timeout(time, attempt.join_next()).await else { return };
+        let (pulse, beats) = unbounded_channel();
+        attempt.spawn(self.handlers.attempt(task, pulse));
+        let ended = async {
+            tokio::select! {
+                outcome = attempt.join_next() => outcome,
+                never = self.carry_beats(&token, beats) => match never {},
+            }
+        };
+        let Ok(Some(outcome)) = tokio::time::timeout(time, ended).await else { return };
         let outcome = match outcome {
             Ok(outcome) => outcome,
             Err(error) if error.is_panic() => {
@@ -398,6 +406,9 @@ impl<S: WorkflowService> Shared<S> {
         let identity = self.identity.clone();
         let request = match outcome {
             Ok(result) => Request::RespondActivityTaskCompleted { task: token.into(), result, identity },
+            Err(Failure { info: FailureInfo::Canceled { details }, .. }) => {
+                Request::RespondActivityTaskCanceled { task: token.into(), details, identity }
+            }
             Err(failure) => Request::RespondActivityTaskFailed {
                 task: token.into(),
                 failure,
@@ -408,6 +419,35 @@ impl<S: WorkflowService> Shared<S> {
         if let Err(error) = self.service.call(request).await {
             log_untaken(&error, "outcome of an activity was not taken");
         }
+    }
+
+    /// Carries an attempt's heartbeats to the engine, one after the other.
+    async fn carry_beats(
+        &self,
+        token: &ActivityTaskToken,
+        mut beats: UnboundedReceiver<Beat>,
+    ) -> std::convert::Infallible {
+        while let Some(Beat { details, is_over }) = beats.recv().await {
+            let beat = Request::RecordActivityTaskHeartbeat {
+                task: token.clone().into(),
+                details,
+                identity: self.identity.clone(),
+            };
+            let over = match self.service.call(beat).await {
+                Ok(Reply::Heartbeat { cancel_requested, paused, reset }) => {
+                    cancel_requested || paused || reset
+                }
+                Ok(_) => false,
+                Err(error) => {
+                    log_untaken(&error, "heartbeat of an activity was not taken");
+                    matches!(error, ServiceError::Stopped | ServiceError::Refused(Refusal::NotFound(_)))
+                }
+            };
+            if is_over.send(over).is_err() {
+                tracing::debug!("the attempt has ended before its heartbeat was answered");
+            }
+        }
+        std::future::pending().await
     }
 }
 

@@ -103,3 +103,47 @@ fn a_time_that_is_over_first_is_a_time_out_failure() {
     assert!(matches!(failure.info, FailureInfo::Timeout { .. }));
     assert_eq!(world.outcome(early), Some(Ok(7)));
 }
+
+struct Patrol;
+impl Workflow for Patrol {
+    const TYPE: &'static str = "patrol";
+    type Input = u32;
+    type Output = String;
+
+    async fn run(cx: Context, round: u32) -> Result<String, Failure> {
+        match cx.timeout(MINUTE, cx.cancelled()).await {
+            Ok(_) => Err(cx.canceled()),
+            Err(_) if round < 3 => cx.continue_as_new(round + 1),
+            Err(_) => Ok(format!("{round} rounds")),
+        }
+    }
+}
+
+#[test]
+fn a_run_that_follows_a_request_to_cancel_closes_as_cancelled() {
+    let mut world = World::new().workflow::<Patrol>();
+    let run = world.start::<Patrol>("a", &1);
+    world.settle();
+    world.cancel("a", "enough", "1").expect("open");
+    world.settle();
+    assert_eq!(world.event_types(run).last(), Some(&"WorkflowExecutionCanceled"));
+    crate::worker::testkit::replay::<Patrol>(world.history(run)).expect("the code wrote it");
+    assert_eq!(world.faults(), [""; 0]);
+}
+
+#[test]
+fn a_run_goes_on_as_a_new_one() {
+    let mut world = World::new().workflow::<Patrol>();
+    world.start::<Patrol>("a", &1);
+    world.advance(10 * MINUTE);
+    let runs = world.runs();
+    assert_eq!(runs.len(), 3);
+    let ends: Vec<_> = runs.iter().filter_map(|run| world.event_types(*run).last().copied()).collect();
+    let on = "WorkflowExecutionContinuedAsNew";
+    assert_eq!(ends.iter().filter(|end| **end == on).count(), 2, "{ends:?}");
+    assert!(ends.contains(&"WorkflowExecutionCompleted"), "{ends:?}");
+    for run in runs {
+        crate::worker::testkit::replay::<Patrol>(world.history(run)).expect("the code wrote it");
+    }
+    assert_eq!(world.faults(), [""; 0]);
+}
