@@ -13,10 +13,13 @@ use super::workflow::{Code, from_payloads, to_payloads};
 
 pub(super) type QueryHandler = Rc<dyn Fn(&[Payload]) -> Result<Payloads, String>>;
 
+/// What is done with the arguments of an update.
+type OnUpdate<T> = Box<dyn Fn(&[Payload]) -> Result<T, Failure>>;
+
 /// How a run deals with updates of one name.
 pub(super) struct UpdateHandler {
-    pub(super) validate: Box<dyn Fn(&[Payload]) -> Result<(), Failure>>,
-    pub(super) carry_out: Box<dyn Fn(&[Payload]) -> Result<Code, Failure>>,
+    pub(super) validate: OnUpdate<()>,
+    pub(super) carry_out: OnUpdate<Code>,
 }
 
 /// The handlers of a run, by name.
