@@ -11,6 +11,7 @@ use tidegate_model::time::{Stamp, Timestamp};
 
 use crate::alarms::{Alarm, Alarms};
 use crate::bounds;
+use crate::child::{Closing, Closings};
 use crate::closed::{ClosedRun, ClosedRuns, ResetMark};
 use crate::history_wait::HistoryWaits;
 use crate::index::Index;
@@ -98,6 +99,7 @@ pub struct Engine {
     pub(crate) listing: Listing,
     pub(crate) namespaces: Namespaces,
     pub(crate) schedules: Schedules,
+    pub(crate) closings: Closings,
     /// The fork whose first batch is the next record: never there when a step is over.
     fork: Option<Fork>,
     pub(crate) index: Index,
@@ -145,6 +147,7 @@ impl Engine {
         let queues = self.index.queues.next_deadline();
         let others = self.alarms.next().into_iter().chain(self.next_removal());
         let others = others.chain(self.schedules.next_deadline());
+        let others = others.chain(self.index.outbox.next_deadline());
         runs.into_iter().chain(queues).chain(others).min_by_key(|(at, _)| *at)
     }
 
@@ -189,6 +192,10 @@ impl Engine {
                 self.schedules.hear_of_namespace(record);
             }
             Record::State(StateChange::Schedule(change)) => self.schedules.apply(change),
+            Record::State(StateChange::ParentTold { run_id }) => self.closings.told(*run_id, &mut self.index),
+            Record::State(StateChange::ChildLeft { run_id, initiated_event_id }) => {
+                self.closings.left(*run_id, *initiated_event_id, &mut self.index);
+            }
             Record::State(StateChange::WorkflowReset { run_id, new_run_id, time, request_id }) => {
                 let mark = ResetMark { run_id: *new_run_id, request_id: request_id.clone() };
                 if let Some(run) = self.runs.get_mut(run_id) {
@@ -399,9 +406,29 @@ impl Engine {
         }
     }
 
-    /// What follows every decision: runs that have grown too long end, and tasks go to the polls that wait for them.
+    /// What follows every decision: runs do what they have to do to others, those that have grown too long end, and
+    /// tasks go to the polls that wait for them.
     fn settle(&mut self, step: &mut Step<'_>, before: usize) {
-        let grown: Vec<RunId> = step.records[before..]
+        self.work_off_outbox(step, before);
+        self.forget_surplus(step);
+        for run_id in changed_runs(&step.records[before..]) {
+            self.settle_updates(step, run_id);
+        }
+        for run_id in changed_runs(&step.records[before..]) {
+            self.settle_queries(step, run_id);
+        }
+        // While runs still have something to do to others, their tasks would come back with half of what happened.
+        if self.index.outbox.is_empty() {
+            self.hand_out_tasks(step);
+        }
+        for run_id in changed_runs(&step.records[before..]) {
+            self.answer_history_waits(step, run_id);
+        }
+    }
+
+    /// Ends the runs that the records from `since` on have made too long.
+    pub(crate) fn end_grown_runs(&mut self, step: &mut Step<'_>, since: usize) {
+        let grown: Vec<RunId> = step.records[since..]
             .iter()
             .filter_map(|record| match record {
                 Record::History(batch) => Some(batch.run_id),
@@ -414,13 +441,9 @@ impl Engine {
                 self.end_at_history_limit(step, run_id, limit);
             }
         }
-        self.forget_surplus(step);
-        for run_id in changed_runs(&step.records[before..]) {
-            self.settle_updates(step, run_id);
-        }
-        for run_id in changed_runs(&step.records[before..]) {
-            self.settle_queries(step, run_id);
-        }
+    }
+
+    fn hand_out_tasks(&mut self, step: &mut Step<'_>) {
         while let Some((ready, poll)) = self.index.queues.next_match(step.now) {
             match ready.what {
                 What::SpeculativeTask => self.hand_out_speculative_task(step, ready.run_id, poll),
@@ -430,9 +453,6 @@ impl Engine {
                     self.hand_out_activity(step, ready.run_id, scheduled_event_id, poll);
                 }
             }
-        }
-        for run_id in changed_runs(&step.records[before..]) {
-            self.answer_history_waits(step, run_id);
         }
     }
 
@@ -482,10 +502,10 @@ impl Engine {
         }
         let run = self.runs.get_mut(&batch.run_id).expect("events are of a run that is open");
         run.apply(batch, &mut self.index);
-        if !run.is_open() {
+        if let Some(end) = batch.events.last().filter(|_| !run.is_open()) {
             let first_run_id = run.started.first_execution_run_id;
-            self.schedules.hear_of_close(first_run_id, batch.events.last());
-            self.close(batch.run_id);
+            self.schedules.hear_of_close(first_run_id, Some(end));
+            self.close(batch.run_id, end);
         }
     }
 
@@ -496,9 +516,12 @@ impl Engine {
         self.runs.insert(head.run_id, run);
     }
 
-    fn close(&mut self, run_id: RunId) {
+    fn close(&mut self, run_id: RunId, end: &Event) {
         let run = self.runs.remove(&run_id).expect("called for a run that was just found");
         self.index.take(run.entries());
+        let parent = run.started.parent.as_ref().map(|parent| self.after_resets(parent.run_id));
+        let is_parent_open = parent.is_some_and(|parent| self.is_open(parent));
+        self.closings.put(run_id, Closing::of(&run, end, is_parent_open), &mut self.index);
         if let Some(current) = self.current.get_mut(&run.head.namespace) {
             current.remove(&run.head.workflow_id);
             if current.is_empty() {

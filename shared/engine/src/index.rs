@@ -1,4 +1,5 @@
-//! What follows from the runs, kept so that nothing has to be searched: what is due, what is ready, who holds what.
+//! What follows from the runs, kept so that nothing has to be searched: what is due, what is ready, who holds what,
+//! what is to be done to others.
 //!
 //! Never stored. Each part of a run says which entries it has; whoever changes the part takes the old entries out and
 //! puts the new ones in, so that the index is always the one a restored engine would build.
@@ -9,6 +10,7 @@ use tidegate_model::id::{EventId, RunId};
 use tidegate_model::time::Timestamp;
 
 use crate::deadlines::{Deadlines, Due};
+use crate::outbox::{Errand, Outbox};
 use crate::queue::{QueueKey, Queues, Ready};
 use crate::workers::{Held, Workers};
 
@@ -20,6 +22,7 @@ pub(crate) struct Index {
     pub(crate) workers: Workers,
     /// When the process took its first decision; `None` before that. Not derived: it is the process's own.
     awake_since: Option<Timestamp>,
+    pub(crate) outbox: Outbox,
 }
 
 /// One thing that follows from a run.
@@ -33,6 +36,8 @@ pub(crate) enum Entry {
     Held(String, RunId, Held),
     /// An attempt of the activity of this scheduled event must be heard of again in time.
     Silence(Silence, RunId, EventId),
+    /// A run has something to do to another.
+    Errand(Errand),
 }
 
 /// Since when nothing was heard, and for how long that may be.
@@ -77,6 +82,7 @@ impl Index {
                 Entry::Silence(silence, run_id, id) => {
                     self.deadlines.put(silence.ends(self.awake_since), run_id, Due::Silence(id));
                 }
+                Entry::Errand(errand) => self.outbox.put(errand),
             }
         }
     }
@@ -90,6 +96,7 @@ impl Index {
                 Entry::Silence(silence, run_id, id) => {
                     self.deadlines.take(silence.ends(self.awake_since), run_id, Due::Silence(id));
                 }
+                Entry::Errand(errand) => self.outbox.take(errand),
             }
         }
     }

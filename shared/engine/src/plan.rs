@@ -11,6 +11,7 @@ use tidegate_model::payload::Failure;
 use tidegate_model::time::Timestamp;
 
 use crate::command::Command;
+use crate::namespaces::Namespaces;
 use crate::request::WorkerMessage;
 use crate::run::Run;
 use crate::search_attributes::AttributeTypes;
@@ -80,6 +81,10 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) settings: &'a Settings,
     /// What its namespace's runs can be found by.
     pub(crate) attributes: &'a AttributeTypes,
+    /// Where its children may run.
+    pub(crate) namespaces: &'a Namespaces,
+    /// How many runs there are.
+    pub(crate) open_runs: usize,
     pub(crate) now: Timestamp,
     /// The id of a run that follows, if one does.
     pub(crate) successor_id: RunId,
@@ -95,6 +100,9 @@ pub(crate) struct Draft<'a> {
     pub(crate) settings: &'a Settings,
     /// What its namespace's runs can be found by.
     pub(crate) attributes: &'a AttributeTypes,
+    pub(crate) namespaces: &'a Namespaces,
+    /// What is on its way to other runs after the commands so far.
+    pub(crate) outgoing: Outgoing,
     pub(crate) now: Timestamp,
     /// The id of a run that follows, if one does.
     pub(crate) successor_id: RunId,
@@ -120,6 +128,29 @@ pub(crate) struct Draft<'a> {
     pub(crate) arrived: Vec<Event>,
     events: Vec<Event>,
     bytes: usize,
+}
+
+/// How much a run has on its way to others, after the commands so far.
+pub(crate) struct Outgoing {
+    pub(crate) children: usize,
+    pub(crate) signals: usize,
+    pub(crate) cancels: usize,
+    /// The children that these very commands begin.
+    pub(crate) begun: BTreeSet<WorkflowId>,
+    /// How many runs may still be begun before the host has too many.
+    pub(crate) room: usize,
+}
+
+impl Outgoing {
+    fn of(run: &Run, open_runs: usize, settings: &Settings) -> Self {
+        Self {
+            children: run.children.len(),
+            signals: run.externals.signals(),
+            cancels: run.externals.cancels(),
+            begun: BTreeSet::new(),
+            room: settings.open_runs_max.saturating_sub(open_runs),
+        }
+    }
 }
 
 impl Draft<'_> {
@@ -154,12 +185,23 @@ impl Plan {
         commands: Vec<Command>,
         talk: Talk<'_>,
     ) -> Result<Self, BadCommand> {
-        let Circumstances { run, settings, attributes, now, successor_id, completed_event_id, identity } =
-            around;
+        let Circumstances {
+            run,
+            settings,
+            attributes,
+            namespaces,
+            open_runs,
+            now,
+            successor_id,
+            completed_event_id,
+            identity,
+        } = around;
         let mut draft = Draft {
             run,
             settings,
             attributes,
+            namespaces,
+            outgoing: Outgoing::of(run, open_runs, settings),
             now,
             successor_id,
             successor: None,
@@ -210,11 +252,25 @@ impl Plan {
                 }
                 Command::CancelWorkflowExecution { details } => draft.cancel_run(details)?,
                 Command::ContinueAsNewWorkflowExecution(as_new) => draft.continue_as_new(*as_new)?,
-                Command::RequestCancelExternalWorkflowExecution { .. }
-                | Command::RecordMarker { .. }
-                | Command::StartChildWorkflowExecution(_)
-                | Command::SignalExternalWorkflowExecution { .. } => {
-                    return Err(BadCommand::new(cause, "the command is not supported"));
+                Command::StartChildWorkflowExecution(child) => draft.start_child(*child)?,
+                Command::SignalExternalWorkflowExecution {
+                    target,
+                    signal_name,
+                    input,
+                    control,
+                    child_workflow_only,
+                    header,
+                } => {
+                    draft.signal_external(target, signal_name, input, control, child_workflow_only, header)?
+                }
+                Command::RequestCancelExternalWorkflowExecution {
+                    target,
+                    control,
+                    child_workflow_only,
+                    reason,
+                } => draft.cancel_external(target, control, child_workflow_only, reason)?,
+                Command::RecordMarker { marker_name, details, header, failure, user_metadata } => {
+                    draft.record_marker(marker_name, details, header, failure, user_metadata)?
                 }
             };
             draft.push(cause, event)?;

@@ -168,6 +168,18 @@ pub enum StateChange {
         /// How.
         options: Box<ActivityOptions>,
     },
+    /// A closed run has told its parent how it ended, or the parent is gone too.
+    ParentTold {
+        /// The run.
+        run_id: RunId,
+    },
+    /// A closed run has left a child as its parent close policy says, or the child is gone too.
+    ChildLeft {
+        /// The run.
+        run_id: RunId,
+        /// The event that asked for the child.
+        initiated_event_id: EventId,
+    },
     /// Closed runs are remembered no more: their time is over, there are too many, or somebody wants it so.
     RunsForgotten {
         /// Which.
@@ -218,7 +230,7 @@ pub enum NamespaceRecord {
 }
 
 impl StateChange {
-    /// The run it belongs to; `None` where it belongs to none.
+    /// The open run it belongs to; `None` where it belongs to none.
     #[must_use]
     pub fn run_id(&self) -> Option<RunId> {
         match self {
@@ -236,7 +248,11 @@ impl StateChange {
             | Self::ActivityReset { run_id, .. }
             | Self::ActivityOptionsUpdated { run_id, .. }
             | Self::WorkflowReset { run_id, .. } => Some(*run_id),
-            Self::RunsForgotten { .. } | Self::Namespace(_) | Self::Schedule(_) => None,
+            Self::ParentTold { .. }
+            | Self::ChildLeft { .. }
+            | Self::RunsForgotten { .. }
+            | Self::Namespace(_)
+            | Self::Schedule(_) => None,
         }
     }
 
@@ -260,6 +276,8 @@ impl StateChange {
             | Self::ActivityReset { .. }
             | Self::ActivityOptionsUpdated { .. }
             | Self::UpdateRejected { .. }
+            | Self::ParentTold { .. }
+            | Self::ChildLeft { .. }
             | Self::RunsForgotten { .. }
             | Self::Namespace(_)
             | Self::WorkflowReset { .. }

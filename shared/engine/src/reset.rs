@@ -27,7 +27,7 @@ use crate::run::Run;
 use crate::visibility::not_found;
 
 /// Who terminates a run that is left: Temporal's `IdentityResetter`.
-const RESETTER_IDENTITY: &str = "history-resetter";
+pub(crate) const RESETTER_IDENTITY: &str = "history-resetter";
 
 /// A run that begins as a copy.
 #[derive(Debug, Clone, Copy)]

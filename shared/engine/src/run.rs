@@ -14,7 +14,9 @@ use crate::activity::{Activities, Wanted as ActivityWanted};
 use crate::buffer::Buffer;
 use crate::cancel::Cancellation;
 use crate::chain;
+use crate::child::Children;
 use crate::closed::ResetMark;
+use crate::external::Externals;
 use crate::index::{Entry, Index};
 use crate::record::StateChange;
 use crate::request::RunStatus;
@@ -59,6 +61,10 @@ pub(crate) struct Run {
     pub(crate) signals: Signals,
     #[serde(default, skip_serializing_if = "Updates::is_empty")]
     pub(crate) updates: Updates,
+    #[serde(default, skip_serializing_if = "Children::is_empty")]
+    pub(crate) children: Children,
+    #[serde(default, skip_serializing_if = "Externals::is_empty")]
+    pub(crate) externals: Externals,
     #[serde(default)]
     pub(crate) shown: Shown,
 }
@@ -114,6 +120,8 @@ impl Run {
             timers: Timers::default(),
             signals: Signals::default(),
             updates: Updates::default(),
+            children: Children::default(),
+            externals: Externals::default(),
             shown: Shown::of(started),
         }
     }
@@ -140,9 +148,13 @@ impl Run {
                 Event::WorkflowExecutionContinuedAsNew(_) => self.status = RunStatus::ContinuedAsNew,
                 // They say what was said; nothing of the run changes.
                 Event::MarkerRecorded { .. } => {}
+                Event::StartChildWorkflowExecutionInitiated(initiated) => {
+                    self.children.initiated(&self.head, id, initiated, index);
+                }
                 Event::RequestCancelExternalWorkflowExecutionInitiated { .. }
-                | Event::SignalExternalWorkflowExecutionInitiated { .. }
-                | Event::StartChildWorkflowExecutionInitiated(_) => {}
+                | Event::SignalExternalWorkflowExecutionInitiated { .. } => {
+                    self.externals.initiated(&self.head, id, event, index);
+                }
                 Event::WorkflowExecutionUpdateAccepted {
                     protocol_instance_id: update_id,
                     accepted_request,
@@ -231,6 +243,9 @@ impl Run {
                 | Event::WorkflowExecutionOptionsUpdated { .. } => {
                     if !absorbed {
                         self.absorb(event, index);
+                    }
+                    if let Event::ChildWorkflowExecutionStarted { initiated_event_id, .. } = event {
+                        self.children.start_flushed(*initiated_event_id, id);
                     }
                 }
             }
@@ -321,7 +336,11 @@ impl Run {
             StateChange::ActivityOptionsUpdated { run_id: _, scheduled_event_id, due, options } => {
                 self.activities.retuned(&self.head, *scheduled_event_id, *due, options, index);
             }
-            StateChange::RunsForgotten { .. } | StateChange::Namespace(_) | StateChange::Schedule(_) => {
+            StateChange::ParentTold { .. }
+            | StateChange::ChildLeft { .. }
+            | StateChange::RunsForgotten { .. }
+            | StateChange::Namespace(_)
+            | StateChange::Schedule(_) => {
                 unreachable!("it is of no open run")
             }
             StateChange::WorkflowReset { .. } => unreachable!("the engine marks the run, open or closed"),
@@ -350,17 +369,25 @@ impl Run {
             }
             // Comes with the end of the attempt, which does the work.
             Event::ActivityTaskStarted { .. } => {}
-            Event::RequestCancelExternalWorkflowExecutionFailed { .. }
-            | Event::ExternalWorkflowExecutionCancelRequested { .. }
-            | Event::SignalExternalWorkflowExecutionFailed { .. }
-            | Event::ExternalWorkflowExecutionSignaled { .. }
-            | Event::StartChildWorkflowExecutionFailed { .. }
-            | Event::ChildWorkflowExecutionStarted { .. }
-            | Event::ChildWorkflowExecutionCompleted { .. }
-            | Event::ChildWorkflowExecutionFailed { .. }
-            | Event::ChildWorkflowExecutionCanceled { .. }
-            | Event::ChildWorkflowExecutionTimedOut { .. }
-            | Event::ChildWorkflowExecutionTerminated { .. } => {}
+            Event::ChildWorkflowExecutionStarted { initiated_event_id, child, .. } => {
+                self.children.started(&self.head, *initiated_event_id, child.run_id, index);
+            }
+            Event::StartChildWorkflowExecutionFailed { initiated_event_id, .. }
+            | Event::ChildWorkflowExecutionCompleted { initiated_event_id, .. }
+            | Event::ChildWorkflowExecutionFailed { initiated_event_id, .. }
+            | Event::ChildWorkflowExecutionCanceled { initiated_event_id, .. }
+            | Event::ChildWorkflowExecutionTimedOut { initiated_event_id, .. }
+            | Event::ChildWorkflowExecutionTerminated { initiated_event_id, .. } => {
+                self.children.ended(&self.head, *initiated_event_id, index);
+            }
+            Event::SignalExternalWorkflowExecutionFailed { initiated_event_id, .. }
+            | Event::ExternalWorkflowExecutionSignaled { initiated_event_id, .. } => {
+                self.externals.signal_ended(&self.head, *initiated_event_id, index);
+            }
+            Event::RequestCancelExternalWorkflowExecutionFailed { initiated_event_id, .. }
+            | Event::ExternalWorkflowExecutionCancelRequested { initiated_event_id, .. } => {
+                self.externals.cancel_ended(&self.head, *initiated_event_id, index);
+            }
             Event::WorkflowExecutionStarted(_)
             | Event::WorkflowExecutionCompleted { .. }
             | Event::WorkflowExecutionFailed { .. }
@@ -430,6 +457,8 @@ impl Run {
             .chain(self.times.entries(&self.head))
             .chain(self.activities.entries(&self.head))
             .chain(self.timers.entries(&self.head))
+            .chain(self.children.entries(&self.head))
+            .chain(self.externals.entries(&self.head))
             .collect()
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use tidegate_model::event::Event;
-use tidegate_model::id::{Namespace, RunId, WorkflowId};
+use tidegate_model::id::{EventId, Namespace, RunId, WorkflowId};
 use tidegate_model::payload::{Header, Payloads};
 
 use crate::bounds;
@@ -74,7 +74,6 @@ impl Engine {
             return Ok(Reply::Signaled { run_id, event_id: None, fresh: false });
         }
         run.signals.check_count(run_id, &self.settings)?;
-        let waits = run.times.waits_for_first_task();
         let signaled = Event::WorkflowExecutionSignaled {
             signal_name,
             input,
@@ -83,12 +82,23 @@ impl Engine {
             header,
             external: None,
         };
-        let event_id = if waits {
+        let event_id = self.arrive_signal(step, run_id, signaled);
+        Ok(Reply::Signaled { run_id, event_id, fresh: true })
+    }
+
+    /// Takes a signal into a run. One that comes before the first task's time waits for that
+    /// (`createWorkflowTask` in `signalworkflow/api.go`).
+    pub(crate) fn arrive_signal(
+        &mut self,
+        step: &mut Step<'_>,
+        run_id: RunId,
+        signaled: Event,
+    ) -> Option<EventId> {
+        if self.run(run_id).times.waits_for_first_task() {
             self.arrive_quietly(step, run_id, vec![signaled])
         } else {
             self.arrive(step, run_id, vec![signaled])
-        };
-        Ok(Reply::Signaled { run_id, event_id, fresh: true })
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tidegate_model::codec::{self, DecodeError};
 
+use crate::child::Closings;
 use crate::closed::ClosedRun;
 use crate::engine::Engine;
 use crate::namespaces::Namespaces;
@@ -18,6 +19,8 @@ struct Snapshot<'a> {
     namespaces: &'a Namespaces,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     schedules: Vec<&'a Scheduled>,
+    #[serde(skip_serializing_if = "Closings::is_empty")]
+    closings: &'a Closings,
 }
 
 #[derive(Deserialize)]
@@ -28,6 +31,8 @@ struct Restored {
     namespaces: Namespaces,
     #[serde(default)]
     schedules: Vec<Scheduled>,
+    #[serde(default)]
+    closings: Closings,
 }
 
 impl Engine {
@@ -35,13 +40,16 @@ impl Engine {
         let open = self.open_newest_first().collect();
         let closed = self.closed.oldest_first().collect();
         let schedules = self.schedules.all().collect();
-        codec::to_cbor(&Snapshot { open, closed, namespaces: &self.namespaces, schedules })
+        let Self { namespaces, closings, .. } = self;
+        codec::to_cbor(&Snapshot { open, closed, namespaces, schedules, closings })
     }
 
     pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
         let restored: Restored = codec::from_cbor(bytes)?;
         let mut engine = Self::default();
         engine.namespaces = restored.namespaces;
+        engine.index.put(restored.closings.entries());
+        engine.closings = restored.closings;
         for run in restored.open {
             engine.index.put(run.entries());
             engine.insert(run);

@@ -126,7 +126,7 @@ impl Engine {
 }
 
 /// A run as a start that was checked wants it, with what the start leaves to the engine.
-fn new_run(
+pub(crate) fn new_run(
     now: Timestamp,
     run_id: RunId,
     start: StartWorkflow,

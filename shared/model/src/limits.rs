@@ -30,6 +30,9 @@ pub const READING_VALUES_MAX: usize = 4_096;
 pub const GROUP_COMMIT_INPUTS_MAX: usize = 1_024;
 /// Bytes appended in one group commit, after which it closes.
 pub const GROUP_COMMIT_BYTES_MAX: usize = 1024 * 1024;
+/// Errands of runs to other runs that a step works off (a child started, a signal delivered, a parent told). What is
+/// left is due at once, and no task is handed out before it is done.
+pub const ERRANDS_PER_STEP_MAX: usize = 1_024;
 /// Deadlines fired in one group commit; what else is due follows in the next, so that a month of timers that fall due
 /// at once does not hold up an alarm.
 pub const DEADLINES_PER_GROUP_MAX: usize = 1_024;

@@ -38,6 +38,7 @@ impl Run {
         let task = self.workflow_tasks.current();
         RunDescription {
             pending_activities: self.activities.describe(now),
+            pending_children: self.children.describe(),
             pending_workflow_task: task
                 .map(|task| (task.scheduled_time(), task.lease().map(|lease| lease.time))),
             cancel_requested: self.cancellation.is_some(),

@@ -62,6 +62,8 @@ impl Engine {
             run,
             settings: &self.settings,
             attributes,
+            namespaces: &self.namespaces,
+            open_runs: self.open_runs(),
             now: step.now,
             successor_id: step.chance.run_id(step.now),
             completed_event_id: token.started_event_id + 1,

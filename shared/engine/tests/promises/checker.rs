@@ -13,6 +13,7 @@ macro_rules! must {
 
 mod updates;
 mod chain;
+mod others;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +24,7 @@ use tidegate_model::payload::{FailureInfo, TimeoutType};
 use tidegate_model::time::Timestamp;
 
 use chain::Chains;
+use others::{Begun, Others};
 use updates::Updates;
 
 /// A rule that is broken, in words.
@@ -33,6 +35,7 @@ pub(crate) type Broken = String;
 pub(crate) struct Checker {
     runs: BTreeMap<RunId, Seen>,
     chains: Chains,
+    begun: Begun,
 }
 
 /// What was seen of a run.
@@ -57,6 +60,7 @@ struct Seen {
     paused: BTreeSet<EventId>,
     signal_request_ids: BTreeSet<String>,
     updates: Updates,
+    others: Others,
 }
 
 #[derive(Default, Clone, Copy, PartialEq, Debug)]
@@ -83,6 +87,7 @@ impl Checker {
     pub(crate) fn take(&mut self, record: &Record) -> Result<(), Broken> {
         match record {
             Record::History(batch) => {
+                self.begun.take(batch, self.chains.is_copy(batch.run_id))?;
                 self.chains.take(batch)?;
                 self.runs.entry(batch.run_id).or_default().take_batch(batch)
             }
@@ -110,6 +115,7 @@ impl Checker {
     /// To be called when a step is over.
     pub(crate) fn settled(&self) -> Result<(), Broken> {
         self.chains.settled()?;
+        others::settled(&self.runs, &self.chains)?;
         for (run_id, seen) in &self.runs {
             must!(
                 seen.buffer.is_empty() || seen.is_out() || seen.closed,
@@ -175,6 +181,7 @@ impl Seen {
             }
             StateChange::StickyBound { .. } | StateChange::StickyReleased { .. } => {}
             StateChange::UpdateRejected { update_id, .. } => self.updates.reject(update_id)?,
+            StateChange::ParentTold { .. } | StateChange::ChildLeft { .. } => {}
             StateChange::WorkflowReset { .. } => unreachable!("it is of two runs"),
             StateChange::ActivityStarted { scheduled_event_id, .. } => {
                 let paused = self.paused.contains(scheduled_event_id);
@@ -273,9 +280,11 @@ impl Seen {
                     }
                 }
                 Self::check_started_of_end(batch, event)?;
+                self.others.flushed(id, event)?;
                 self.news |= !matches!(event, Event::WorkflowExecutionOptionsUpdated { .. });
             } else {
                 self.take_inside(id, event)?;
+                self.others.asked(id, event);
             }
         }
         if !self.buffer.is_empty() && !self.is_out() {
@@ -283,6 +292,8 @@ impl Seen {
             let kept = self.buffer.drain(..).filter(|event| !gone(event));
             let (ends, mut expected): (Vec<Event>, Vec<Event>) = kept.partition(is_end);
             expected.extend(ends);
+            // The start of a child may have had its id before the child's end came.
+            expected.iter_mut().for_each(others::forget_start);
             must!(expected == flushed, "what waited is flushed, all of it and in order");
         }
         self.last = batch.last_event_id();
@@ -398,6 +409,7 @@ impl Seen {
 
     /// What comes from outside, when it comes: into the buffer or into history.
     fn take_outside(&mut self, event: &Event) -> Result<(), Broken> {
+        self.others.arrived(event)?;
         match event {
             Event::ActivityTaskStarted { scheduled_event_id, request_id, .. } => {
                 let attempt = self.activities.get(scheduled_event_id);
@@ -535,7 +547,7 @@ fn asked_by(event: &Event) -> Option<EventId> {
     } else if let Event::WorkflowExecutionContinuedAsNew(as_new) = event {
         Some(as_new.workflow_task_completed_event_id)
     } else {
-        None
+        others::asked_by(event)
     }
 }
 
@@ -548,7 +560,7 @@ fn is_about_update(event: &Event) -> bool {
 }
 
 fn is_end(event: &Event) -> bool {
-    end_of(event).is_some()
+    end_of(event).is_some() || others::end_of_child(event).is_some()
 }
 
 /// The activity an event is the end of.
@@ -565,7 +577,7 @@ fn end_of(event: &Event) -> Option<EventId> {
 }
 
 fn is_outside(event: &Event) -> bool {
-    let others = matches!(
+    let is_message = matches!(
         event,
         Event::ActivityTaskStarted { .. }
             | Event::TimerFired { .. }
@@ -574,7 +586,7 @@ fn is_outside(event: &Event) -> bool {
             | Event::WorkflowExecutionUpdateAdmitted { .. }
             | Event::WorkflowExecutionOptionsUpdated { .. }
     );
-    others || is_end(event)
+    is_message || is_end(event) || others::is_outcome(event)
 }
 
 /// As it was before it had an id, and those it refers to had.
@@ -587,5 +599,6 @@ fn unnumbered(event: &Event) -> Event {
     {
         *started_event_id = 0;
     }
+    others::forget_start(&mut event);
     event
 }

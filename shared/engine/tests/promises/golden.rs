@@ -83,6 +83,8 @@ fn name(change: &StateChange) -> String {
         StateChange::ActivityUnpaused { .. } => "change-activity_unpaused",
         StateChange::ActivityReset { .. } => "change-activity_reset",
         StateChange::ActivityOptionsUpdated { .. } => "change-activity_options_updated",
+        StateChange::ParentTold { .. } => "change-parent_told",
+        StateChange::ChildLeft { .. } => "change-child_left",
         StateChange::RunsForgotten { .. } => "change-runs_forgotten",
         StateChange::Namespace(NamespaceRecord::Saved(_)) => "change-namespace_saved",
         StateChange::Namespace(NamespaceRecord::Forgotten { .. }) => "change-namespace_forgotten",
@@ -205,6 +207,8 @@ fn changes() -> Vec<StateChange> {
                 priority: Some(Priority { priority_key: 1, ..Priority::default() }),
             }),
         },
+        StateChange::ParentTold { run_id },
+        StateChange::ChildLeft { run_id, initiated_event_id: 5 },
         StateChange::RunsForgotten { runs: vec![run_id] },
         StateChange::Namespace(NamespaceRecord::Saved(NamespaceInfo {
             name: namespace.clone(),

@@ -31,6 +31,8 @@ mod update;
 mod speculative;
 mod update_closing;
 mod update_chain;
+mod child;
+mod external;
 mod workers;
 mod queues;
 mod task_on_request;

@@ -687,6 +687,8 @@ fn names(record: &Record) -> Vec<&'static str> {
             StateChange::ActivityUnpaused { .. } => "activity unpaused",
             StateChange::ActivityReset { .. } => "activity reset",
             StateChange::ActivityOptionsUpdated { .. } => "activity options updated",
+            StateChange::ParentTold { .. } => "parent told",
+            StateChange::ChildLeft { .. } => "child left",
             StateChange::RunsForgotten { .. } => "runs forgotten",
             StateChange::Namespace(_) => "namespace",
             StateChange::Schedule(_) => "schedule",

@@ -14,6 +14,7 @@
 //!          [all=1m] [start=9s] [beat=5s] [priority=n]      the other time-outs
 //!       unask 5                            the activity of this scheduled event
 //!       timer t 10s · cancel t · finish [size=n] · fail text · end-cancelled
+//!       child c … · tell w name … · stop w … · marker m     (`others`)
 //!       again [type=t] [queue=q] [run-timeout=9s] [backoff=3s] [input=x] [result=x] [cron=…] [memo=name]
 //! > fail w                                  the worker's own failure
 //! > done a [size=n]    > failed a text [kind=Kind] [final] [after=5s] [progress=n]    > canceled a    > beat a [size=n]
@@ -38,6 +39,7 @@
 mod updates;
 mod activities;
 mod chain;
+mod others;
 mod waits;
 
 use std::collections::BTreeMap;
@@ -216,7 +218,7 @@ impl Stage {
             schedule_to_start_timeout: words.value("sticky-timeout").map_or(Duration::ZERO, duration),
         });
         let token = named(&self.workflow_tasks, words.at(1));
-        let (commands, messages) = updates::commands_and_messages(commands, &token);
+        let (commands, messages) = updates::commands_and_messages(commands, &token, &self.runs);
         self.request(Request::RespondWorkflowTaskCompleted(Box::new(WorkflowTaskCompletion {
             sticky,
             messages,
@@ -568,6 +570,9 @@ fn render_summary(summary: &RunSummary) -> String {
 
 /// An event's name and, in parentheses, what tells it from others of its kind.
 fn render_event(event: &Event) -> String {
+    if let Some(mark) = others::mark(event) {
+        return format!("{}{mark}", event.type_name());
+    }
     let mark = match event {
         Event::WorkflowTaskScheduled { task_queue, attempt, .. } if *attempt > 1 => {
             format!("({task_queue}, attempt {attempt})")

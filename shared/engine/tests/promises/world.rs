@@ -34,6 +34,8 @@ pub(crate) struct World {
     pub(crate) checker: Checker,
     /// Leaves out what costs time with each run there is, for tests of large numbers.
     pub(crate) is_crowded: bool,
+    /// How many records each step took.
+    pub(crate) steps: Vec<usize>,
     next_ticket: u64,
 }
 
@@ -48,6 +50,7 @@ impl World {
             shadow: Engine::new(),
             checker: Checker::default(),
             is_crowded: false,
+            steps: Vec::new(),
             next_ticket: 1,
         }
     }
@@ -125,6 +128,7 @@ impl World {
             }
         }
         assert!(bytes < ROW_BYTES_MAX, "a step of {bytes} bytes does not fit a row of the log");
+        self.steps.push(records.len());
         self.records.extend(records);
         if !self.is_crowded {
             self.checker.settled().unwrap_or_else(|broken| panic!("{broken}"));

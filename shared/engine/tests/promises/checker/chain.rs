@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tidegate_model::event::{Event, HistoryBatch, WorkflowExecutionStarted};
+use tidegate_model::event::{Event, Execution, HistoryBatch, WorkflowExecutionStarted};
 use tidegate_model::id::{Namespace, RunId, WorkflowId};
 
 use super::Broken;
@@ -82,6 +82,21 @@ impl Chains {
         let copy = original.map(|original| HistoryBatch { run_id: run, ..original.clone() });
         must!(copy.as_ref() == Some(batch), "the fork {run} is no copy of {base}");
         Ok(())
+    }
+
+    /// Whether a run is being copied from another.
+    pub(super) fn is_copy(&self, run: RunId) -> bool {
+        self.forks.contains_key(&run)
+    }
+
+    /// The open run of an execution.
+    pub(super) fn open(&self, execution: &Execution) -> Option<RunId> {
+        self.open.get(&(execution.namespace.clone(), execution.workflow_id.clone())).copied()
+    }
+
+    /// The first run of the chain a run belongs to.
+    pub(super) fn first(&self, run: RunId) -> Option<RunId> {
+        self.runs.get(&run).map(|link| link.first)
     }
 
     pub(super) fn settled(&self) -> Result<(), Broken> {

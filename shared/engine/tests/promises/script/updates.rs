@@ -1,14 +1,17 @@
 //! The verbs of updates, and what a completion says to them.
 
+use std::collections::BTreeMap;
+
 use tidegate_engine::{
     Command, Reply, Request, UpdateStage, UpdateWorkflow, WorkerMessage, WorkerMessageBody, WorkflowTask,
     WorkflowTaskToken,
 };
 use tidegate_model::event::{UpdateOutcome, UpdateRequest, WorkflowIdConflictPolicy};
+use tidegate_model::id::RunId;
 use tidegate_model::payload::{Failure, Header, Payload};
 
 use super::waits::render_text;
-use super::{Stage, Words, command, namespace, payloads, start, workflow_id};
+use super::{Stage, Words, command, namespace, others, payloads, start, workflow_id};
 
 impl Stage {
     /// `update w u [wait=accepted] [run=v] [chain=v] [size=n] as bob`
@@ -85,6 +88,7 @@ fn request(update_id: &str, size: Option<&str>) -> UpdateRequest {
 pub(super) fn commands_and_messages(
     text: &str,
     token: &WorkflowTaskToken,
+    runs: &BTreeMap<String, RunId>,
 ) -> (Vec<Command>, Vec<WorkerMessage>) {
     let (mut commands, mut messages) = (Vec::new(), Vec::new());
     for text in text.split(';').map(str::trim).filter(|text| !text.is_empty()) {
@@ -93,7 +97,10 @@ pub(super) fn commands_and_messages(
                 messages.push(message);
                 commands.extend(place);
             }
-            None => commands.push(command(text)),
+            None => {
+                let other = others::command(&Words::of(text), runs);
+                commands.push(other.unwrap_or_else(|| command(text)));
+            }
         }
     }
     (commands, messages)
