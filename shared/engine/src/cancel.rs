@@ -60,7 +60,7 @@ impl Draft<'_> {
     /// next time of a cron schedule.
     pub(crate) fn cancel_run(&mut self, details: Payloads) -> Result<Event, BadCommand> {
         bounds::payloads("details", &details, self.settings).map_err(|reason| {
-            BadCommand::new(WorkflowTaskFailedCause::BadCancelWorkflowExecutionAttributes, reason)
+            BadCommand::too_large(WorkflowTaskFailedCause::BadCancelWorkflowExecutionAttributes, reason)
         })?;
         Ok(Event::WorkflowExecutionCanceled {
             details,

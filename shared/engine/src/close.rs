@@ -41,7 +41,7 @@ impl Run {
 impl Draft<'_> {
     pub(crate) fn complete_run(&mut self, result: Payloads) -> Result<Event, BadCommand> {
         bounds::payloads("result", &result, self.settings).map_err(|reason| {
-            BadCommand::new(WorkflowTaskFailedCause::BadCompleteWorkflowExecutionAttributes, reason)
+            BadCommand::too_large(WorkflowTaskFailedCause::BadCompleteWorkflowExecutionAttributes, reason)
         })?;
         self.successor = self.run.after_success(self.now, self.successor_id, &result);
         Ok(Event::WorkflowExecutionCompleted {
@@ -54,7 +54,7 @@ impl Draft<'_> {
     pub(crate) fn fail_run(&mut self, failure: Failure) -> Result<Event, BadCommand> {
         let bytes = codec::to_cbor(&failure).len();
         bounds::blob("failure", bytes, self.settings).map_err(|reason| {
-            BadCommand::new(WorkflowTaskFailedCause::BadFailWorkflowExecutionAttributes, reason)
+            BadCommand::too_large(WorkflowTaskFailedCause::BadFailWorkflowExecutionAttributes, reason)
         })?;
         let (retry_state, successor) = self.run.after_failure(self.now, self.successor_id, &failure);
         self.successor = successor;

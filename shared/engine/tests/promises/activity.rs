@@ -9,7 +9,7 @@ use tidegate_model::payload::RetryPolicy;
 use crate::script::{Stage, check};
 
 #[test]
-fn failed_attempts_stay_out_of_history() {
+fn rule_15_failed_attempts_stay_out_of_history() {
     check(
         "
         > start w
@@ -48,7 +48,7 @@ fn failed_attempts_stay_out_of_history() {
 }
 
 #[test]
-fn the_completion_of_an_older_attempt_is_not_found() {
+fn rule_21_the_completion_of_an_older_attempt_is_not_found() {
     check(
         "
         > start w
@@ -101,7 +101,7 @@ fn the_last_attempt_the_policy_allows_ends_the_activity() {
 }
 
 #[test]
-fn a_failure_that_says_never_or_is_of_a_listed_kind_is_the_last() {
+fn rule_18_a_failure_that_says_never_or_is_of_a_listed_kind_is_the_last() {
     check(
         "
         > start w
@@ -129,7 +129,7 @@ fn a_failure_that_says_never_or_is_of_a_listed_kind_is_the_last() {
 }
 
 #[test]
-fn a_failure_can_say_when_the_next_attempt_is_due() {
+fn rule_18_a_failure_can_say_when_the_next_attempt_is_due() {
     check(
         "
         > start w
@@ -244,7 +244,7 @@ fn a_second_activity_of_the_same_name_fails_the_task() {
 }
 
 #[test]
-fn a_retry_policy_is_filled_in_and_time_outs_are_capped_in_the_event() {
+fn rule_14_a_retry_policy_is_filled_in_and_time_outs_are_capped_in_the_event() {
     let mut stage = Stage::new();
     for line in ["start w", "poll q", "complete w: activity a timeout=99999d; activity b first=3s attempts=4"]
     {

@@ -3,7 +3,7 @@
 use crate::script::check;
 
 #[test]
-fn an_activity_that_no_worker_has_is_cancelled_at_once_and_the_workflow_sees_it() {
+fn rule_20_an_activity_that_no_worker_has_is_cancelled_at_once_and_the_workflow_sees_it() {
     check(
         "
         > start w
@@ -69,7 +69,7 @@ fn an_activity_in_its_back_off_is_cancelled_at_once() {
 }
 
 #[test]
-fn a_worker_learns_of_a_cancellation_from_its_heartbeat_and_nowhere_else() {
+fn rule_20_a_worker_learns_of_a_cancellation_from_its_heartbeat_and_nowhere_else() {
     check(
         "
         > start w
@@ -142,7 +142,7 @@ fn an_activity_that_is_to_be_cancelled_may_still_complete() {
 }
 
 #[test]
-fn what_is_to_be_cancelled_is_not_tried_again() {
+fn rule_20_what_is_to_be_cancelled_is_not_tried_again() {
     check(
         "
         > start w

@@ -8,7 +8,7 @@ use crate::script::{Stage, check};
 use crate::world::decided;
 
 #[test]
-fn what_was_reported_last_reaches_the_next_attempt() {
+fn rule_19_what_was_reported_last_reaches_the_next_attempt() {
     check(
         "
         > start w

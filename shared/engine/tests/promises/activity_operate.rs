@@ -134,16 +134,15 @@ fn what_goes_on_may_begin_anew_and_a_reset_may_leave_it_paused() {
         > activities w
         a Paused, attempt 1, heard 0ns ago: 7 bytes, paused by alice for maintenance
         b Paused, attempt 1, paused by alice for maintenance
-        > unpause w all attempts heartbeat jitter=5s
+        > unpause w a attempts heartbeat jitter=5s
         ok
-        > activities w
-        a Scheduled, attempt 1, again in 4.386743s
-        b Scheduled, attempt 1, again in 2.615335s
         > wait 5s
         > poll activity q
-        alice: activity b of w, attempt 1
-        > poll activity q
         alice: activity a of w, attempt 1
+        > poll activity q
+        > unpause w all
+        ok
+        alice: activity b of w, attempt 1
         ",
     );
 }

@@ -45,7 +45,7 @@ fn end(stage: &Stage) -> (TimeoutType, usize, Option<String>, RetryState) {
 }
 
 #[test]
-fn time_outs_that_are_left_out_are_derived_and_recorded() {
+fn rule_16_time_outs_that_are_left_out_are_derived_and_recorded() {
     let recorded = recorded(
         "start w",
         "activity a timeout=5s; activity b timeout=0s all=9s; activity c timeout=7s all=9s start=2s beat=8s",
@@ -61,7 +61,7 @@ fn time_outs_that_are_left_out_are_derived_and_recorded() {
 }
 
 #[test]
-fn no_time_out_is_longer_than_the_runs_own() {
+fn rule_16_no_time_out_is_longer_than_the_runs_own() {
     let recorded = recorded(
         "start w run-timeout=1m",
         "activity a timeout=5s; activity b timeout=5m all=9m start=7m beat=3m",
@@ -84,7 +84,7 @@ fn one_of_the_closing_time_outs_must_be_set() {
 }
 
 #[test]
-fn a_wait_for_a_worker_that_is_too_long_is_not_tried_again() {
+fn rule_17_a_wait_for_a_worker_that_is_too_long_is_not_tried_again() {
     check(
         "
         > start w
@@ -197,7 +197,7 @@ fn the_time_for_all_attempts_ends_whatever_is_under_way() {
 }
 
 #[test]
-fn a_time_out_that_leaves_no_time_for_the_next_attempt_is_of_all_of_them() {
+fn rule_17_a_time_out_that_leaves_no_time_for_the_next_attempt_is_of_all_of_them() {
     let mut stage = Stage::new();
     for line in ["start w", "poll q", "complete w: activity a timeout=8s all=10s first=3s", "poll activity q"]
     {

@@ -3,7 +3,7 @@
 use crate::script::{Stage, check};
 
 #[test]
-fn ends_of_activities_are_flushed_after_everything_else_that_waited() {
+fn rule_11_ends_of_activities_are_flushed_after_everything_else_that_waited() {
     check(
         "
         > start w
@@ -68,7 +68,7 @@ fn an_answer_that_waits_in_the_buffer_is_not_taken_twice() {
 }
 
 #[test]
-fn cancelling_a_timer_takes_back_the_fired_event_that_waits() {
+fn rule_12_cancelling_a_timer_takes_back_the_fired_event_that_waits() {
     check(
         "
         > start w
@@ -159,7 +159,7 @@ fn a_fired_event_that_waits_does_not_end_a_younger_timer_of_the_same_name() {
 }
 
 #[test]
-fn a_full_buffer_fails_the_task_to_make_room() {
+fn rule_11_a_full_buffer_fails_the_task_to_make_room() {
     let mut stage = Stage::new();
     for line in ["start w", "poll q"] {
         stage.run(line);

@@ -140,6 +140,11 @@ pub(crate) struct Pending {
 }
 
 impl Checker {
+    /// The activities of a run that are open, by their scheduled events.
+    pub(crate) fn open_activities(&self, run_id: RunId) -> Vec<EventId> {
+        self.runs.get(&run_id).into_iter().flat_map(|seen| seen.activities.keys().copied()).collect()
+    }
+
     pub(crate) fn pending(&self, run_id: RunId) -> Pending {
         let seen = self.runs.get(&run_id).expect("a run that was seen");
         let open = usize::from(!seen.closed);

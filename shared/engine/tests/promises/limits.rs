@@ -50,7 +50,7 @@ fn an_id_that_is_too_long_is_refused_by_the_limits_name() {
 }
 
 #[test]
-fn a_command_with_too_large_a_payload_ends_the_run_and_tells_the_worker() {
+fn rule_42_a_command_with_too_large_a_payload_ends_the_run_and_tells_the_worker() {
     check(
         "
         > start w
@@ -86,7 +86,7 @@ fn commands_that_are_too_large_together_fail_the_task() {
 }
 
 #[test]
-fn a_result_that_is_too_large_fails_the_activity_and_not_the_worker() {
+fn rule_42_a_result_that_is_too_large_fails_the_activity_and_not_the_worker() {
     check(
         "
         > start w
@@ -146,7 +146,7 @@ fn a_run_has_so_many_activities_and_timers_open_and_no_more() {
 }
 
 #[test]
-fn a_history_that_is_too_long_ends_the_run_with_the_limits_name() {
+fn rule_41_a_history_that_is_too_long_ends_the_run_with_the_limits_name() {
     let mut stage = Stage::new();
     stage.run("start w");
     let commands = vec!["timer t 1m; cancel t"; 2_000].join("; ");
@@ -293,7 +293,7 @@ fn two_thousand_last_attempts_that_end_at_once_fit_the_wire() {
 }
 
 #[test]
-fn limits_are_what_the_settings_say() {
+fn rule_41_limits_are_what_the_settings_say() {
     let settings = Settings {
         payload_bytes_max: 100,
         history_events_max: 40,

@@ -2,7 +2,7 @@
 
 use std::mem::discriminant;
 
-use tidegate_engine::{Engine, Record};
+use tidegate_engine::{Engine, Record, StateChange};
 use tidegate_model::event::{Event, HistoryBatch};
 use tidegate_model::time::Timestamp;
 
@@ -232,4 +232,91 @@ fn a_change_of_state_that_is_not_recorded_is_noticed_in_the_step_it_happens_in()
     kinds.sort_by_key(|kind| format!("{kind:?}"));
     kinds.dedup();
     assert_eq!(kinds.len(), 7, "the program has changes of every kind");
+}
+
+#[test]
+fn an_activity_that_is_handed_out_while_it_is_paused_is_noticed() {
+    let mut records = records_of(&[
+        "start w",
+        "poll q",
+        "complete w: activity a",
+        "pause w a",
+        "unpause w a",
+        "poll activity q",
+    ]);
+    records.remove(4);
+    notices(records, "activity 5 is handed out although it is paused");
+}
+
+const ASKED_TO_CANCEL: [&str; 7] = [
+    "start w",
+    "poll q",
+    "complete w: activity a; activity b",
+    "poll activity q",
+    "signal w stop",
+    "poll q",
+    "complete w: unask 5; unask 6",
+];
+
+#[test]
+fn a_cancellation_nobody_asked_for_is_noticed() {
+    let mut records =
+        records_of(&["start w", "poll q", "complete w: activity a", "poll activity q", "done a"]);
+    let end = batch(records.last_mut().expect("the program ends with the activity"));
+    end.events[1] = Event::ActivityTaskCanceled {
+        details: Vec::new(),
+        latest_cancel_requested_event_id: 4,
+        scheduled_event_id: 5,
+        started_event_id: 6,
+        identity: String::new(),
+    };
+    notices(records, "activity 5 is cancelled for 4, not None");
+}
+
+#[test]
+fn the_end_of_an_activity_that_was_cancelled_before_what_waited_is_noticed() {
+    let program: Vec<&str> =
+        ASKED_TO_CANCEL[..6].iter().copied().chain(["signal w go", ASKED_TO_CANCEL[6]]).collect();
+    let mut records = records_of(&program);
+    let flush = batch(records.last_mut().expect("the program ends with a flush"));
+    // Completed, two requests, signaled, canceled, scheduled.
+    flush.events.swap(3, 4);
+    notices(records, "WorkflowExecutionSignaled after the end of an activity");
+}
+
+#[test]
+fn an_attempt_after_the_request_to_cancel_is_noticed() {
+    let program: Vec<&str> =
+        ["start w", "poll q", "complete w: activity a first=1s", "poll activity q", "failed a once"].into();
+    let mut records = records_of(&program);
+    let retried = records.pop().expect("the program ends with a retry");
+    let mut asked = records_of(&ASKED_TO_CANCEL);
+    let Record::State(StateChange::ActivityRetried { due, failure, time, scheduled_event_id, .. }) = retried
+    else {
+        panic!("the program ends with a retry");
+    };
+    let Record::History(last) = &asked[asked.len() - 1] else { panic!("the program ends with history") };
+    let run_id = last.run_id;
+    asked.push(Record::State(StateChange::ActivityRetried {
+        run_id,
+        scheduled_event_id,
+        time,
+        due,
+        failure,
+    }));
+    notices(asked, "activity 5 is tried again although it is to be cancelled");
+}
+
+#[test]
+fn a_time_out_of_what_is_paused_is_noticed() {
+    let mut records = records_of(&[
+        "start w",
+        "poll q",
+        "complete w: activity a start=5s",
+        "pause w a",
+        "unpause w a",
+        "wait 5s",
+    ]);
+    records.remove(4);
+    notices(records, "activity 5 is paused");
 }

@@ -18,8 +18,8 @@ use tidegate_engine::{
     StartWorkflow, StateChange, StickyAttributes, Ticket, WaitForHistory, WorkflowQuery, WorkflowTask,
     WorkflowTaskCompletion, WorkflowTaskToken,
 };
-use tidegate_model::event::{Event, HistoryBatch, WorkflowTaskFailedCause};
-use tidegate_model::id::{EventId, Namespace, RunId, TaskQueue, WorkflowId};
+use tidegate_model::event::{Event, WorkflowTaskFailedCause};
+use tidegate_model::id::{EventId, Namespace, TaskQueue, WorkflowId};
 use tidegate_model::payload::{Failure, Header, Payload};
 
 use runs::OfRun;
@@ -101,7 +101,7 @@ enum Happening {
 #[derive(Debug, Clone)]
 enum Asked {
     Activity(activities::Wanted),
-    /// One that the run asked for, open or not.
+    /// One that is open.
     CancelActivity {
         which: Index,
     },
@@ -140,7 +140,7 @@ fn token() -> impl Strategy<Value = Token> {
 fn asked() -> impl Strategy<Value = Asked> {
     prop_oneof![
         8 => activities::wanted().prop_map(Asked::Activity),
-        2 => any::<Index>().prop_map(|which| Asked::CancelActivity { which }),
+        8 => any::<Index>().prop_map(|which| Asked::CancelActivity { which }),
         8 => (0..3_u8, 0..4_u64).prop_map(|(id, seconds)| Asked::Timer { id, seconds }),
         4 => (0..3_u8).prop_map(|id| Asked::Cancel { id }),
         2 => Just(Asked::Finish),
@@ -286,14 +286,6 @@ impl Random {
             | Happening::OfRun(_)
             | Happening::Shutdown { .. } => {}
         }
-    }
-
-    fn scheduled_in(&self, run_id: RunId) -> Vec<EventId> {
-        let events = self.world.histories.get(&run_id).into_iter().flatten().flat_map(HistoryBatch::numbered);
-        events
-            .filter(|(_, event)| matches!(event, Event::ActivityTaskScheduled(_)))
-            .map(|(id, _)| id)
-            .collect()
     }
 
     fn take_task(&mut self, task: WorkflowTask) {
@@ -453,8 +445,8 @@ impl Random {
             Happening::Update { workflow, update, how } => updates::request(*workflow, *update, *how),
             Happening::Complete { token, commands, says, next, sticky, worker } => {
                 let token = token.of(&self.workflow_tasks)?.clone();
-                let scheduled = self.scheduled_in(token.run_id);
-                let mut commands = commands.iter().filter_map(|asked| command(asked, &scheduled)).collect();
+                let open = self.world.checker.open_activities(token.run_id);
+                let mut commands = commands.iter().filter_map(|asked| command(asked, &open)).collect();
                 let messages = self.updates.said(&token, says, &mut commands);
                 Request::RespondWorkflowTaskCompleted(Box::new(WorkflowTaskCompletion {
                     sticky: sticky.map(|queue| StickyAttributes {
@@ -548,12 +540,12 @@ fn poll_workflow(queue: u8, worker: u8) -> Request {
     }
 }
 
-/// `scheduled` are the activities the run has asked for.
-fn command(asked: &Asked, scheduled: &[EventId]) -> Option<Command> {
+/// `open` are the activities of the run that are.
+fn command(asked: &Asked, open: &[EventId]) -> Option<Command> {
     Some(match asked {
         Asked::Activity(wanted) => wanted.command(),
         Asked::CancelActivity { which } => Command::RequestCancelActivityTask {
-            scheduled_event_id: (!scheduled.is_empty()).then(|| *which.get(scheduled))?,
+            scheduled_event_id: (!open.is_empty()).then(|| *which.get(open))?,
         },
         Asked::Timer { id, seconds } => Command::StartTimer {
             timer_id: format!("t{id}"),

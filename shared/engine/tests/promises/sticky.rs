@@ -113,7 +113,7 @@ fn a_sticky_task_waits_ten_seconds_where_the_worker_does_not_say() {
 }
 
 #[test]
-fn a_failure_on_a_sticky_worker_unties_the_run_and_does_not_raise_the_attempt() {
+fn rule_3_a_failure_on_a_sticky_worker_unties_the_run_and_does_not_raise_the_attempt() {
     check(
         "
         > start w

@@ -91,7 +91,7 @@ fn a_task_is_made_without_events_for_a_worker_that_asks_for_time() {
 }
 
 #[test]
-fn a_worker_that_asks_for_time_and_does_nothing_else_is_timed_out_after_half_an_hour() {
+fn rule_10_a_worker_that_asks_for_time_and_does_nothing_else_is_timed_out_after_half_an_hour() {
     let mut stage = Stage::new();
     for line in ["start w", "poll q"] {
         stage.run(line);

@@ -3,7 +3,7 @@
 use crate::script::check;
 
 #[test]
-fn all_timers_that_are_due_fire_in_one_transition_and_one_task_sees_them() {
+fn rule_22_all_timers_that_are_due_fire_in_one_transition_and_one_task_sees_them() {
     check(
         "
         > start w
@@ -71,7 +71,7 @@ fn what_fired_while_the_task_was_out_without_power_is_flushed_when_its_lease_end
 }
 
 #[test]
-fn a_timer_of_zero_fires_at_once() {
+fn rule_22_a_timer_of_zero_fires_at_once() {
     check(
         "
         > start w

@@ -3,7 +3,7 @@
 use crate::script::check;
 
 #[test]
-fn there_is_one_workflow_task_at_a_time() {
+fn rule_11_there_is_one_workflow_task_at_a_time() {
     check(
         "
         > start w
@@ -49,7 +49,7 @@ fn the_events_of_commands_follow_the_completion_in_command_order() {
 }
 
 #[test]
-fn a_stale_completion_is_not_found() {
+fn rule_9_a_stale_completion_is_not_found() {
     check(
         "
         > start w
@@ -113,7 +113,7 @@ fn a_task_without_an_answer_times_out_after_ten_seconds_and_is_handed_out_again(
 }
 
 #[test]
-fn the_time_out_of_a_task_is_the_workflows_own_up_to_two_minutes() {
+fn rule_1_the_time_out_of_a_task_is_the_workflows_own_up_to_two_minutes() {
     check(
         "
         > start w task-timeout=3s
@@ -159,7 +159,7 @@ fn a_lease_survives_a_crash_and_can_be_answered_after_it() {
 }
 
 #[test]
-fn attempts_after_the_first_leave_nothing_in_history_until_one_succeeds() {
+fn rule_2_attempts_after_the_first_leave_nothing_in_history_until_one_succeeds() {
     check(
         "
         > start w
@@ -206,7 +206,7 @@ fn the_workflows_own_time_is_the_same_at_replay_as_it_was_in_a_transient_attempt
 }
 
 #[test]
-fn a_new_event_turns_a_transient_task_into_a_normal_first_attempt() {
+fn rule_2_a_new_event_turns_a_transient_task_into_a_normal_first_attempt() {
     check(
         "
         > start w
@@ -257,7 +257,7 @@ fn an_event_that_arrives_during_a_transient_attempt_makes_the_next_one_a_first()
 }
 
 #[test]
-fn a_failed_transient_attempt_waits_for_its_time_out_and_that_grows_from_the_third_on() {
+fn rule_4_a_failed_transient_attempt_waits_for_its_time_out_and_that_grows_from_the_third_on() {
     check(
         "
         > start w
@@ -294,7 +294,7 @@ fn a_failed_transient_attempt_waits_for_its_time_out_and_that_grows_from_the_thi
 }
 
 #[test]
-fn bad_commands_fail_the_task_with_their_cause_and_tell_the_worker() {
+fn rule_7_bad_commands_fail_the_task_with_their_cause_and_tell_the_worker() {
     check(
         "
         > start w
@@ -336,7 +336,7 @@ fn no_command_of_a_task_has_an_effect_when_one_is_bad() {
 }
 
 #[test]
-fn a_closing_command_must_be_the_last() {
+fn rule_6_a_closing_command_must_be_the_last() {
     check(
         "
         > start w
@@ -352,7 +352,7 @@ fn a_closing_command_must_be_the_last() {
 }
 
 #[test]
-fn a_run_does_not_close_over_events_its_workflow_has_not_seen() {
+fn rule_5_a_run_does_not_close_over_events_its_workflow_has_not_seen() {
     check(
         "
         > start w
@@ -401,7 +401,7 @@ fn an_unhandled_command_of_a_transient_attempt_is_not_left_to_time_out() {
 }
 
 #[test]
-fn a_workflow_whose_code_no_longer_matches_stays_open_and_is_tried_again() {
+fn rule_8_a_workflow_whose_code_no_longer_matches_stays_open_and_is_tried_again() {
     let mut stage = crate::script::Stage::new();
     for line in ["start w", "poll q", "fail w", "poll q", "fail w"] {
         stage.run(line);

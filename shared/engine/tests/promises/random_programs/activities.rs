@@ -25,7 +25,7 @@ pub(super) enum Done {
 pub(super) fn done() -> impl Strategy<Value = Done> {
     prop_oneof![
         3 => (token(), 0..9_usize).prop_map(|(token, size)| Done::Beat { token, size }),
-        2 => token().prop_map(|token| Done::Canceled { token }),
+        4 => token().prop_map(|token| Done::Canceled { token }),
         2 => (0..2_u8, 0..3_u8, 0..4_u8).prop_map(|(workflow, id, how)| Done::ById { workflow, id, how }),
         6 => (0..2_u8, 0..4_u8, 0..6_u8)
             .prop_map(|(workflow, id, how)| Done::Operated { workflow, id, how }),
