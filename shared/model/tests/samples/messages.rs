@@ -74,6 +74,7 @@ fn kinds() -> Vec<(&'static str, Kind)> {
         "batch_reply": Kind::BatchReply => Kind::BatchReply,
         "downlink": Kind::Downlink => Kind::Downlink,
         "refusal": Kind::Refusal => Kind::Refusal,
+        "api_token": Kind::ApiToken => Kind::ApiToken,
     })
 }
 
