@@ -109,7 +109,9 @@ impl Device {
             workflow_task_completed_event_id: 1,
             new_execution_run_id: None,
         };
-        for (first_event_id, event) in [(1, Event::WorkflowExecutionStarted(Box::new(started))), (2, completed)] {
+        for (first_event_id, event) in
+            [(1, Event::WorkflowExecutionStarted(Box::new(started))), (2, completed)]
+        {
             self.write(&LaneRecord::History(HistoryBatch {
                 namespace: "default".parse().expect("a namespace"),
                 workflow_id: "pipeline/hr/ward/bed-12".parse().expect("a workflow id"),
