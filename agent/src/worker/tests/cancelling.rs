@@ -69,9 +69,8 @@ fn an_activity_carries_the_time_outs_it_was_given() {
     world.run(run, MINUTE);
     assert_eq!(world.outcome(run), Some(Ok("done: 2".to_owned())));
     let mut events = world.history(run).iter().flat_map(|batch| &batch.events);
-    let scheduled = events.find_map(|event| match event {
-        Event::ActivityTaskScheduled(scheduled) => Some(scheduled),
-        _ => None,
+    let scheduled = events.find_map(|event| {
+        if let Event::ActivityTaskScheduled(scheduled) = event { Some(scheduled) } else { None }
     });
     let scheduled = scheduled.expect("it was");
     assert_eq!(scheduled.schedule_to_close_timeout, Some(MINUTE));
