@@ -191,6 +191,7 @@ impl Draft<'_> {
             CronSchedule::new(self.now, &wanted.cron_schedule)
                 .map_err(|error| bad(Wrong(error.to_string())))?;
         }
+        let run_id = self.chance.run_id(self.now);
         let longest = Duration::from_secs(DURATION_SECONDS_MAX);
         let said = |timeout: Option<Duration>| timeout.filter(|timeout| !timeout.is_zero());
         let run_timeout = completed_run_timeout(
@@ -199,7 +200,7 @@ impl Draft<'_> {
         );
         let task_timeout = said(wanted.workflow_task_timeout).or(Some(started.workflow_task_timeout));
         let as_new = ContinuedAsNew {
-            new_execution_run_id: self.successor_id,
+            new_execution_run_id: run_id,
             workflow_type,
             task_queue: wanted.task_queue.unwrap_or_else(|| head.task_queue.clone()),
             input: wanted.input,
@@ -226,13 +227,9 @@ impl Draft<'_> {
             header: as_new.header.clone(),
             memo: as_new.memo.clone(),
             search_attributes: as_new.search_attributes.clone(),
-            ..WorkflowExecutionStarted::new(
-                as_new.workflow_type.clone(),
-                as_new.task_queue.clone(),
-                self.successor_id,
-            )
+            ..WorkflowExecutionStarted::new(as_new.workflow_type.clone(), as_new.task_queue.clone(), run_id)
         };
-        self.successor = Some(self.run.followed_by(self.successor_id, as_new.initiator, begun));
+        self.successor = Some(self.run.followed_by(run_id, as_new.initiator, begun));
         Ok(Event::WorkflowExecutionContinuedAsNew(Box::new(as_new)))
     }
 }

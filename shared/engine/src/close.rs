@@ -43,7 +43,7 @@ impl Draft<'_> {
         bounds::payloads("result", &result, self.settings).map_err(|reason| {
             BadCommand::too_large(WorkflowTaskFailedCause::BadCompleteWorkflowExecutionAttributes, reason)
         })?;
-        self.successor = self.run.after_success(self.now, self.successor_id, &result);
+        self.successor = self.run.after_success(self.now, self.chance.run_id(self.now), &result);
         Ok(Event::WorkflowExecutionCompleted {
             result,
             workflow_task_completed_event_id: self.completed_event_id,
@@ -56,7 +56,8 @@ impl Draft<'_> {
         bounds::blob("failure", bytes, self.settings).map_err(|reason| {
             BadCommand::too_large(WorkflowTaskFailedCause::BadFailWorkflowExecutionAttributes, reason)
         })?;
-        let (retry_state, successor) = self.run.after_failure(self.now, self.successor_id, &failure);
+        let (retry_state, successor) =
+            self.run.after_failure(self.now, self.chance.run_id(self.now), &failure);
         self.successor = successor;
         Ok(Event::WorkflowExecutionFailed {
             failure,

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use tidegate_model::chance::Chance;
 use tidegate_model::codec;
 use tidegate_model::event::{Event, UpdateRequest, WorkflowExecutionStarted, WorkflowTaskFailedCause};
 use tidegate_model::id::{EventId, Namespace, RunId, WorkflowId};
@@ -75,7 +76,7 @@ pub(crate) struct NewRun {
 }
 
 /// What commands are planned against.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Circumstances<'a> {
     pub(crate) run: &'a Run,
     pub(crate) settings: &'a Settings,
@@ -86,8 +87,8 @@ pub(crate) struct Circumstances<'a> {
     /// How many runs there are.
     pub(crate) open_runs: usize,
     pub(crate) now: Timestamp,
-    /// The id of a run that follows, if one does.
-    pub(crate) successor_id: RunId,
+    /// Where the id of a run that follows comes from.
+    pub(crate) chance: &'a mut Chance,
     /// The id that the task's completion will have.
     pub(crate) completed_event_id: EventId,
     /// Who completes it.
@@ -104,8 +105,8 @@ pub(crate) struct Draft<'a> {
     /// What is on its way to other runs after the commands so far.
     pub(crate) outgoing: Outgoing,
     pub(crate) now: Timestamp,
-    /// The id of a run that follows, if one does.
-    pub(crate) successor_id: RunId,
+    /// Where the id of a run that follows comes from.
+    pub(crate) chance: &'a mut Chance,
     pub(crate) successor: Option<NewRun>,
     pub(crate) identity: &'a str,
     pub(crate) completed_event_id: EventId,
@@ -192,7 +193,7 @@ impl Plan {
             namespaces,
             open_runs,
             now,
-            successor_id,
+            chance,
             completed_event_id,
             identity,
         } = around;
@@ -203,7 +204,7 @@ impl Plan {
             namespaces,
             outgoing: Outgoing::of(run, open_runs, settings),
             now,
-            successor_id,
+            chance,
             successor: None,
             identity,
             completed_event_id,

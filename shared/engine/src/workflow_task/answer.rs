@@ -65,7 +65,7 @@ impl Engine {
             namespaces: &self.namespaces,
             open_runs: self.open_runs(),
             now: step.now,
-            successor_id: step.chance.run_id(step.now),
+            chance: step.chance,
             completed_event_id: token.started_event_id + 1,
             identity: &identity,
         };
