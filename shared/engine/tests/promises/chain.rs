@@ -2,9 +2,8 @@
 
 use crate::script::check;
 
-/// Rule 26.
 #[test]
-fn continue_as_new_begins_another_run_in_the_same_transition() {
+fn rule_26_continue_as_new_begins_another_run_in_the_same_transition() {
     check(
         "
         > start w execution-timeout=1m run-timeout=20s memo=kept
@@ -41,9 +40,8 @@ fn continue_as_new_begins_another_run_in_the_same_transition() {
     );
 }
 
-/// Rule 26.
 #[test]
-fn a_run_that_continues_as_new_within_a_second_is_made_to_wait() {
+fn rule_26_a_run_that_continues_as_new_within_a_second_is_made_to_wait() {
     check(
         "
         > start w
@@ -80,9 +78,9 @@ fn a_run_that_continues_as_new_within_a_second_is_made_to_wait() {
     );
 }
 
-/// Rule 26: what has not been seen is not left behind.
+/// What has not been seen is not left behind.
 #[test]
-fn a_run_with_something_waiting_does_not_continue_as_new_over_it() {
+fn rule_26_a_run_with_something_waiting_does_not_continue_as_new_over_it() {
     check(
         "
         > start w
@@ -122,9 +120,8 @@ fn a_continuation_that_says_something_wrong_fails_the_task() {
     );
 }
 
-/// Rule 23.
 #[test]
-fn a_failed_run_is_tried_again_in_a_new_run_of_its_chain() {
+fn rule_23_a_failed_run_is_tried_again_in_a_new_run_of_its_chain() {
     check(
         "
         > start w attempts=3 first=2s size=3 header=trace memo=m
@@ -168,9 +165,8 @@ fn a_failed_run_is_tried_again_in_a_new_run_of_its_chain() {
     );
 }
 
-/// Rule 23.
 #[test]
-fn a_failure_that_is_final_by_its_kind_is_not_tried_again() {
+fn rule_23_a_failure_that_is_final_by_its_kind_is_not_tried_again() {
     check(
         "
         > start w never=Oops
@@ -187,9 +183,9 @@ fn a_failure_that_is_final_by_its_kind_is_not_tried_again() {
     );
 }
 
-/// Rule 23: retry first, then cron. Rule 27: what was missed is left out.
+/// Retry first, then cron. Rule 27: what was missed is left out.
 #[test]
-fn a_cron_run_begins_again_at_its_next_time_and_tries_again_first() {
+fn rule_23_a_cron_run_begins_again_at_its_next_time_and_tries_again_first() {
     check(
         "
         > start w cron=*/10_*_*_*_* attempts=2 first=5s
@@ -238,9 +234,8 @@ fn a_cron_run_begins_again_at_its_next_time_and_tries_again_first() {
     );
 }
 
-/// Rule 27.
 #[test]
-fn a_cron_run_never_overlaps_with_itself() {
+fn rule_27_a_cron_run_never_overlaps_with_itself() {
     check(
         "
         > start w cron=@every_10s
@@ -292,9 +287,8 @@ fn a_cancelled_or_terminated_cron_run_is_the_last() {
     );
 }
 
-/// Rule 24.
 #[test]
-fn a_run_that_takes_too_long_is_tried_again_and_a_chain_that_does_is_over() {
+fn rule_24_a_run_that_takes_too_long_is_tried_again_and_a_chain_that_does_is_over() {
     check(
         "
         > start w run-timeout=5s execution-timeout=12s first=1s
@@ -322,9 +316,9 @@ fn a_run_that_takes_too_long_is_tried_again_and_a_chain_that_does_is_over() {
     );
 }
 
-/// Rule 24: the time-out of a chain does not wait for that of a run.
+/// The time-out of a chain does not wait for that of a run.
 #[test]
-fn the_chain_is_over_when_its_time_is_whatever_its_run_has_left() {
+fn rule_24_the_chain_is_over_when_its_time_is_whatever_its_run_has_left() {
     check(
         "
         > start w execution-timeout=10s cron=@every_4s
@@ -351,9 +345,9 @@ fn the_chain_is_over_when_its_time_is_whatever_its_run_has_left() {
     );
 }
 
-/// Rules 24 and 40.
+/// And rule 40.
 #[test]
-fn a_time_out_ends_a_run_whose_task_is_out_and_keeps_what_waited() {
+fn rule_24_a_time_out_ends_a_run_whose_task_is_out_and_keeps_what_waited() {
     check(
         "
         > start w run-timeout=3s

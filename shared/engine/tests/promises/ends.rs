@@ -2,9 +2,8 @@
 
 use crate::script::check;
 
-/// Rule 31.
 #[test]
-fn a_cancel_is_seen_by_the_workflow_and_a_second_one_changes_nothing() {
+fn rule_31_a_cancel_is_seen_by_the_workflow_and_a_second_one_changes_nothing() {
     check(
         "
         > start w
@@ -35,9 +34,8 @@ fn a_cancel_is_seen_by_the_workflow_and_a_second_one_changes_nothing() {
     );
 }
 
-/// Rule 31.
 #[test]
-fn a_cancel_waits_for_the_task_that_is_out_and_is_not_asked_twice_meanwhile() {
+fn rule_31_a_cancel_waits_for_the_task_that_is_out_and_is_not_asked_twice_meanwhile() {
     check(
         "
         > start w
@@ -58,9 +56,8 @@ fn a_cancel_waits_for_the_task_that_is_out_and_is_not_asked_twice_meanwhile() {
     );
 }
 
-/// Rule 31.
 #[test]
-fn a_cancel_on_a_closed_run_is_success_and_a_terminate_or_a_signal_is_not_found() {
+fn rule_31_a_cancel_on_a_closed_run_is_success_and_a_terminate_or_a_signal_is_not_found() {
     check(
         "
         > ask-cancel w
@@ -83,9 +80,8 @@ fn a_cancel_on_a_closed_run_is_success_and_a_terminate_or_a_signal_is_not_found(
     );
 }
 
-/// Rule 31.
 #[test]
-fn the_first_run_of_a_chain_guards_cancels_and_terminations_across_its_runs() {
+fn rule_31_the_first_run_of_a_chain_guards_cancels_and_terminations_across_its_runs() {
     check(
         "
         > start w
@@ -122,9 +118,9 @@ fn the_first_run_of_a_chain_guards_cancels_and_terminations_across_its_runs() {
     );
 }
 
-/// Rule 40. What waited is not dropped: nobody will see it, but it is history, and a reset takes it from there.
+/// What waited is not dropped: nobody will see it, but it is history, and a reset takes it from there.
 #[test]
-fn a_termination_ends_a_run_whose_task_is_out_and_keeps_what_waited() {
+fn rule_40_a_termination_ends_a_run_whose_task_is_out_and_keeps_what_waited() {
     check(
         "
         > start w
@@ -158,9 +154,8 @@ fn a_termination_ends_a_run_whose_task_is_out_and_keeps_what_waited() {
     );
 }
 
-/// Rule 40.
 #[test]
-fn a_termination_does_not_wait_for_a_task_without_events() {
+fn rule_40_a_termination_does_not_wait_for_a_task_without_events() {
     check(
         "
         > start w

@@ -1,4 +1,4 @@
-//! The time of events. Rule 47.
+//! The time of events.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ fn times(stage: &Stage, run: &str) -> Vec<Timestamp> {
 }
 
 #[test]
-fn event_time_never_goes_back_within_a_run_though_the_hosts_time_does() {
+fn rule_47_event_time_never_goes_back_within_a_run_though_the_hosts_time_does() {
     let mut stage = Stage::new();
     for line in ["start w run-timeout=60s", "poll q", "complete w: timer t 20s", "wait 10s", "signal w a"] {
         stage.run(line);
@@ -27,7 +27,7 @@ fn event_time_never_goes_back_within_a_run_though_the_hosts_time_does() {
 }
 
 #[test]
-fn a_run_that_follows_begins_no_earlier_than_the_one_before_it_ended() {
+fn rule_47_a_run_that_follows_begins_no_earlier_than_the_one_before_it_ended() {
     let mut stage = Stage::new();
     for line in ["start w", "wait 5s", "poll q"] {
         stage.run(line);

@@ -8,9 +8,8 @@ use tidegate_model::limits::DURATION_SECONDS_MAX;
 
 use crate::script::{Stage, check};
 
-/// Rule 28.
 #[test]
-fn the_reuse_policy_decides_after_the_last_run_has_closed() {
+fn rule_28_the_reuse_policy_decides_after_the_last_run_has_closed() {
     check(
         "
         > start w request=first
@@ -38,9 +37,8 @@ fn the_reuse_policy_decides_after_the_last_run_has_closed() {
     );
 }
 
-/// Rule 28.
 #[test]
-fn the_conflict_policy_decides_while_a_run_is_open() {
+fn rule_28_the_conflict_policy_decides_while_a_run_is_open() {
     check(
         "
         > start w request=first
@@ -59,9 +57,9 @@ fn the_conflict_policy_decides_while_a_run_is_open() {
     );
 }
 
-/// Rule 28: the old run ends and the new one begins in one step.
+/// The old run ends and the new one begins in one step.
 #[test]
-fn a_start_that_terminates_the_open_run_leaves_no_time_without_one() {
+fn rule_28_a_start_that_terminates_the_open_run_leaves_no_time_without_one() {
     let mut stage = Stage::new();
     stage.run("start w request=first");
     stage.run("wait 2s");
@@ -82,9 +80,8 @@ fn a_start_that_terminates_the_open_run_leaves_no_time_without_one() {
     assert_eq!(stage.run("start w request=second conflict=terminate"), ["started before"]);
 }
 
-/// Rule 28.
 #[test]
-fn a_restart_within_a_second_is_refused_as_busy() {
+fn rule_28_a_restart_within_a_second_is_refused_as_busy() {
     check(
         "
         > start w request=first
@@ -103,9 +100,8 @@ fn a_restart_within_a_second_is_refused_as_busy() {
     );
 }
 
-/// Rule 29.
 #[test]
-fn a_request_that_was_content_with_a_run_is_known_when_it_is_repeated() {
+fn rule_29_a_request_that_was_content_with_a_run_is_known_when_it_is_repeated() {
     check(
         "
         > start w request=first
@@ -166,9 +162,8 @@ fn an_attached_request_wakes_nobody() {
     );
 }
 
-/// Rule 30.
 #[test]
-fn a_signal_with_start_is_one_transition() {
+fn rule_30_a_signal_with_start_is_one_transition() {
     check(
         "
         > sws w go request=r
@@ -200,9 +195,9 @@ fn a_signal_with_start_is_one_transition() {
     );
 }
 
-/// Rules 28 and 30.
+/// And rule 30.
 #[test]
-fn a_signal_with_start_minds_the_policies_of_its_start() {
+fn rule_28_a_signal_with_start_minds_the_policies_of_its_start() {
     check(
         "
         > sws w go request=r
@@ -230,9 +225,8 @@ fn a_signal_with_start_minds_the_policies_of_its_start() {
     );
 }
 
-/// Rule 25.
 #[test]
-fn a_signal_does_not_cut_the_wait_before_the_first_task_short() {
+fn rule_25_a_signal_does_not_cut_the_wait_before_the_first_task_short() {
     check(
         "
         > start w delay=10s
@@ -258,9 +252,8 @@ fn a_signal_does_not_cut_the_wait_before_the_first_task_short() {
     );
 }
 
-/// Rule 25.
 #[test]
-fn a_signal_with_start_and_a_cancel_cut_the_wait_before_the_first_task_short() {
+fn rule_25_a_signal_with_start_and_a_cancel_cut_the_wait_before_the_first_task_short() {
     check(
         "
         > start w delay=10s

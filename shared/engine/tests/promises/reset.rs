@@ -1,9 +1,9 @@
-//! Resets. Rule 38.
+//! Resets.
 
 use crate::script::{Stage, check};
 
 #[test]
-fn a_reset_run_goes_on_as_a_fork_and_the_old_one_is_terminated() {
+fn rule_38_a_reset_run_goes_on_as_a_fork_and_the_old_one_is_terminated() {
     check(
         "
         > start w run-timeout=100s execution-timeout=200s request=r
@@ -50,7 +50,7 @@ fn a_reset_run_goes_on_as_a_fork_and_the_old_one_is_terminated() {
 }
 
 #[test]
-fn only_where_a_workflow_task_is_pending_can_a_run_be_reset() {
+fn rule_38_only_where_a_workflow_task_is_pending_can_a_run_be_reset() {
     check(
         "
         > start w
@@ -78,7 +78,7 @@ fn only_where_a_workflow_task_is_pending_can_a_run_be_reset() {
 }
 
 #[test]
-fn a_run_can_be_reset_at_every_kind_of_end_of_a_workflow_task_and_at_its_start() {
+fn rule_38_a_run_can_be_reset_at_every_kind_of_end_of_a_workflow_task_and_at_its_start() {
     check(
         "
         > start w task-timeout=4s
@@ -134,7 +134,7 @@ fn a_run_can_be_reset_at_every_kind_of_end_of_a_workflow_task_and_at_its_start()
 }
 
 #[test]
-fn the_same_request_resets_once() {
+fn rule_38_the_same_request_resets_once() {
     check(
         "
         > start w
@@ -163,7 +163,7 @@ fn the_same_request_resets_once() {
 }
 
 #[test]
-fn a_closed_run_can_be_reset_and_says_where_it_went_on() {
+fn rule_38_a_closed_run_can_be_reset_and_says_where_it_went_on() {
     let mut stage = Stage::new();
     for line in ["start w", "poll q", "complete w: finish", "name old w", "reset w 4 run=old"] {
         stage.run(line);
@@ -187,7 +187,7 @@ fn a_closed_run_can_be_reset_and_says_where_it_went_on() {
 }
 
 #[test]
-fn a_reset_along_with_a_newer_run_of_the_execution_ends_that_one() {
+fn rule_38_a_reset_along_with_a_newer_run_of_the_execution_ends_that_one() {
     check(
         "
         > start w
@@ -214,7 +214,7 @@ fn a_reset_along_with_a_newer_run_of_the_execution_ends_that_one() {
 }
 
 #[test]
-fn what_reached_the_runs_that_continued_it_as_new_is_asked_of_the_fork_too() {
+fn rule_38_what_reached_the_runs_that_continued_it_as_new_is_asked_of_the_fork_too() {
     check(
         "
         > start w
@@ -253,7 +253,7 @@ fn what_reached_the_runs_that_continued_it_as_new_is_asked_of_the_fork_too() {
 }
 
 #[test]
-fn signals_can_be_left_behind() {
+fn rule_38_signals_can_be_left_behind() {
     check(
         "
         > start w
@@ -275,7 +275,7 @@ fn signals_can_be_left_behind() {
 }
 
 #[test]
-fn a_history_that_is_behind_the_run_is_refused_as_stale() {
+fn rule_38_a_history_that_is_behind_the_run_is_refused_as_stale() {
     check(
         "
         > start w
@@ -295,7 +295,7 @@ fn a_history_that_is_behind_the_run_is_refused_as_stale() {
 }
 
 #[test]
-fn timers_of_a_fork_fire_when_they_would_have_and_its_activities_begin_anew() {
+fn rule_38_timers_of_a_fork_fire_when_they_would_have_and_its_activities_begin_anew() {
     check(
         "
         > start w
@@ -341,7 +341,7 @@ fn timers_of_a_fork_fire_when_they_would_have_and_its_activities_begin_anew() {
 }
 
 #[test]
-fn the_time_of_a_fork_counts_from_its_reset() {
+fn rule_38_the_time_of_a_fork_counts_from_its_reset() {
     check(
         "
         > start w run-timeout=10s
@@ -365,7 +365,7 @@ fn the_time_of_a_fork_counts_from_its_reset() {
 }
 
 #[test]
-fn a_fork_can_be_reset_again() {
+fn rule_38_a_fork_can_be_reset_again() {
     check(
         "
         > start w
@@ -397,7 +397,7 @@ fn a_fork_can_be_reset_again() {
 }
 
 #[test]
-fn a_reset_of_what_is_not_there_is_not_found() {
+fn rule_38_a_reset_of_what_is_not_there_is_not_found() {
     check(
         "
         > start w
