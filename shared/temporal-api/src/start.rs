@@ -1,7 +1,7 @@
 //! Starting executions: alone, with a signal, with an update.
 
 use tidegate_engine::{Reply, Request, SignalWithStart, StartWorkflow, UpdateStage, WorkflowService};
-use tidegate_model::id::RunId;
+use tidegate_model::id::{Namespace, RunId, WorkflowId};
 use tonic::Status;
 
 use crate::api::{Api, Patience, unexpected};
@@ -19,12 +19,34 @@ pub(crate) async fn start<S: WorkflowService>(
     request: StartWorkflowExecutionRequest,
 ) -> Result<StartWorkflowExecutionResponse, Status> {
     let start = start_request(request)?;
+    let (namespace, workflow_id) = (start.namespace.clone(), start.workflow_id.clone());
     let Reply::Started { run_id, fresh: _, started: is_started } =
         api.ask(Request::StartWorkflowExecution(start)).await?
     else {
         return Err(unexpected());
     };
-    Ok(started(run_id, is_started))
+    Ok(StartWorkflowExecutionResponse {
+        first_execution_run_id: first_run(api, namespace, workflow_id, run_id, is_started).await,
+        ..started(run_id, is_started)
+    })
+}
+
+/// The run that began the chain: the one just started, or whatever the run that was there is part of. A run that has
+/// been forgotten meanwhile stands for itself.
+async fn first_run<S: WorkflowService>(
+    api: &Api<S>,
+    namespace: Namespace,
+    workflow_id: WorkflowId,
+    run_id: RunId,
+    is_started: bool,
+) -> String {
+    if !is_started {
+        let describe = Request::DescribeWorkflowExecution { namespace, workflow_id, run_id: Some(run_id) };
+        if let Ok(Reply::Described(run)) = api.ask(describe).await {
+            return run.summary.first_run_id.to_string();
+        }
+    }
+    run_id.to_string()
 }
 
 fn started(run_id: RunId, fresh: bool) -> StartWorkflowExecutionResponse {
@@ -120,12 +142,18 @@ pub(crate) async fn signal_with_start<S: WorkflowService>(
         signal_name: inward::name("signal_name", request.signal_name)?,
         signal_input: inward::payloads(request.signal_input),
     };
+    let (namespace, workflow_id) = (both.start.namespace.clone(), both.start.workflow_id.clone());
     let Reply::Started { run_id, fresh: _, started } =
         api.ask(Request::SignalWithStartWorkflowExecution(Box::new(both))).await?
     else {
         return Err(unexpected());
     };
-    Ok(SignalWithStartWorkflowExecutionResponse { run_id: run_id.to_string(), started, ..Default::default() })
+    Ok(SignalWithStartWorkflowExecutionResponse {
+        run_id: run_id.to_string(),
+        first_execution_run_id: first_run(api, namespace, workflow_id, run_id, started).await,
+        started,
+        ..Default::default()
+    })
 }
 
 /// A start with an update: the one pair of operations that Temporal knows.
