@@ -174,7 +174,8 @@ impl Engine {
         ));
         notes("schedule.state.notes", &schedule.state.notes)?;
         let types = &self.namespaces.get(&key.0)?.attributes;
-        types.check(&schedule.action.search_attributes)?;
+        // With their types, so that an SDK that reads them back knows what they are.
+        schedule.action.search_attributes = types.check(&schedule.action.search_attributes)?;
         bounds::header("schedule memo", memo, &self.settings)?;
         let bytes = codec::to_cbor(&(&schedule, memo, search_attributes)).len();
         bounds::within("schedule", bytes, "SCHEDULE_BYTES_MAX", SCHEDULE_BYTES_MAX)?;

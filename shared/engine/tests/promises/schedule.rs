@@ -1,6 +1,10 @@
 //! Schedules: rule 46 of Temporal's semantics, one test for each part of it.
 
-use crate::schedule_stage::check;
+use tidegate_engine::{Reply, Request};
+use tidegate_model::payload::{Header, Payload};
+
+use crate::schedule_stage::{check, create, namespace, schedule_id};
+use crate::world::World;
 
 #[test]
 fn rule_46_an_action_starts_a_workflow_named_after_its_time_and_found_by_it() {
@@ -604,6 +608,21 @@ mod identity {
             ",
         );
     }
+}
+
+/// What an SDK that describes a schedule goes by.
+#[test]
+fn the_search_attributes_of_an_action_are_shown_with_their_types() {
+    let mut world = World::new(7);
+    let Request::CreateSchedule(mut create) = create("every=1h") else { panic!("it is to be created") };
+    let untyped = Header::from([(String::from("BuildIds"), Payload::json("[\"b\"]"))]);
+    create.schedule.action.search_attributes = untyped;
+    world.request(Request::CreateSchedule(create));
+    let describe = Request::DescribeSchedule { namespace: namespace(), schedule_id: schedule_id() };
+    let (_, mut replies) = world.request(describe);
+    let Some((_, Ok(Reply::ScheduleDescribed(described)))) = replies.pop() else { panic!("a description") };
+    let kind = &described.schedule.action.search_attributes["BuildIds"].metadata["type"];
+    assert_eq!(kind.as_slice(), b"KeywordList");
 }
 
 mod updating {
