@@ -45,6 +45,7 @@ mod search_attributes;
 mod namespaces;
 mod schedule_stage;
 mod schedule;
+mod schedule_overlap;
 mod schedule_chain;
 mod schedule_catch_up;
 mod schedule_clock;
