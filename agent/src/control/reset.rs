@@ -1,17 +1,12 @@
 //! Resetting a run: the point is found in its history, which the engine does not keep and the log does.
 
 use serde::Deserialize;
-use tidegate_engine::{
-    ReapplyExclude, Refusal, Reply, Request, ResetWorkflow, ServiceError, WorkflowService,
-};
+use tidegate_engine::{ReapplyExclude, Reply, ResetWorkflow, WorkflowService};
 use tidegate_model::event::{Event, HistoryBatch};
 use tidegate_model::id::{EventId, RunId};
 
 use super::routes::{Control, Problem, unexpected};
 use super::workflows::Named;
-
-/// How often a history is read again because the run went on meanwhile.
-const READS_MAX: usize = 10;
 
 /// Where to, and what of what came after is left behind.
 #[derive(Debug, Deserialize)]
@@ -45,31 +40,22 @@ pub(super) async fn reset<Token: Send + 'static>(
     let reapply_exclude = excluded(&wish.reapply_exclude)?;
     let description = control.description(named).await?;
     let summary = description.summary;
-    for _ in 0..READS_MAX {
-        let history = control.client.history_of_chain(summary.run_id).await?;
-        let own = history.partition_point(|batch| batch.run_id == summary.run_id);
-        let request = Request::ResetWorkflowExecution(Box::new(ResetWorkflow {
-            namespace: summary.namespace.clone(),
-            workflow_id: summary.workflow_id.clone(),
-            run_id: summary.run_id,
-            reason: wish.reason.clone(),
-            workflow_task_finish_event_id: point(&history[..own], wish.event_id, wish.kind)?,
-            request_id: wish.request_id.clone(),
-            identity: wish.identity.clone(),
-            reapply_exclude,
-            history,
-        }));
-        match control.client.call(request).await {
-            Ok(Reply::Reset { run_id }) => return Ok(run_id),
-            Ok(reply) => return Err(unexpected(&reply)),
-            Err(ServiceError::Refused(Refusal::Stale)) => {}
-            Err(error) => return Err(error.into()),
-        }
+    let history = control.client.history(summary.run_id).await?;
+    let reset = ResetWorkflow {
+        namespace: summary.namespace,
+        workflow_id: summary.workflow_id,
+        run_id: summary.run_id,
+        reason: wish.reason,
+        workflow_task_finish_event_id: point(&history, wish.event_id, wish.kind)?,
+        request_id: wish.request_id,
+        identity: wish.identity,
+        reapply_exclude,
+        history: Vec::new(),
+    };
+    match control.client.reset(reset).await? {
+        Reply::Reset { run_id } => Ok(run_id),
+        reply => Err(unexpected(&reply)),
     }
-    Err(ServiceError::Refused(Refusal::BusyWorkflow(
-        "the run goes on faster than its history can be read; try again".to_owned(),
-    ))
-    .into())
 }
 
 fn point(

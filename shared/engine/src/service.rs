@@ -50,10 +50,10 @@ pub trait WorkflowService: Send + Sync + 'static {
     }
 
     /// Forks a run: reads its history, and those of the runs that continued it as new, into the request, and again
-    /// while they go on in the meantime.
+    /// while they go on in the meantime. What `reset.history` holds is of no account.
     ///
     /// # Errors
-    /// [`ServiceError`]; [`Refusal::Stale`] when the run went on at every one of `RESET_READS_MAX` readings.
+    /// [`ServiceError`]; [`Refusal::BusyWorkflow`] when the run went on at every one of `RESET_READS_MAX` readings.
     fn reset(&self, reset: ResetWorkflow) -> impl Future<Output = Result<Reply, ServiceError>> + Send {
         async move {
             for _ in 0..RESET_READS_MAX {
@@ -64,7 +64,8 @@ pub trait WorkflowService: Send + Sync + 'static {
                     other => return other,
                 }
             }
-            Err(Refusal::Stale.into())
+            let why = "the run goes on faster than its history can be read; try again".to_owned();
+            Err(Refusal::BusyWorkflow(why).into())
         }
     }
 
@@ -107,4 +108,54 @@ pub enum ServiceError {
     /// The history could not be read.
     #[error("the history of the run could not be read")]
     History(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Poll, Waker};
+
+    use tidegate_model::id::{Namespace, WorkflowId};
+
+    use super::*;
+    use crate::request::ReapplyExclude;
+
+    /// A run that goes on whenever its history has been read.
+    #[derive(Default)]
+    struct Restless {
+        readings: AtomicUsize,
+    }
+
+    impl WorkflowService for Restless {
+        async fn call(&self, _request: Request) -> Result<Reply, ServiceError> {
+            Err(Refusal::Stale.into())
+        }
+
+        async fn history(&self, _run: RunId) -> Result<Vec<HistoryBatch>, ServiceError> {
+            self.readings.fetch_add(1, Ordering::Relaxed);
+            Ok(Vec::new())
+        }
+    }
+
+    #[test]
+    fn a_reset_of_a_run_that_never_rests_ends_as_busy() {
+        let service = Restless::default();
+        let reset = ResetWorkflow {
+            namespace: Namespace::new("default").expect("a fine name"),
+            workflow_id: WorkflowId::new("restless").expect("a fine id"),
+            run_id: RunId::from_u128(7),
+            reason: String::new(),
+            workflow_task_finish_event_id: 4,
+            request_id: "reset-1".to_owned(),
+            identity: "operator".to_owned(),
+            reapply_exclude: ReapplyExclude::default(),
+            history: Vec::new(),
+        };
+        let answer = std::pin::pin!(service.reset(reset)).poll(&mut Context::from_waker(Waker::noop()));
+        let Poll::Ready(Err(ServiceError::Refused(Refusal::BusyWorkflow(why)))) = answer else {
+            panic!("{answer:?}");
+        };
+        assert!(why.contains("try again"), "{why}");
+        assert_eq!(service.readings.load(Ordering::Relaxed), RESET_READS_MAX);
+    }
 }

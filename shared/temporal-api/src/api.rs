@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_engine::{Reply, Request, ServiceError, WorkflowService};
+use tidegate_engine::{Reply, Request, ResetWorkflow, ServiceError, WorkflowService};
 use tidegate_model::event::HistoryBatch;
 use tidegate_model::id::{EventId, RunId};
 use tidegate_model::limits::{API_ANSWER_BEFORE_DEADLINE_MILLIS, API_TIMEOUT_DIGITS_MAX};
@@ -71,6 +71,11 @@ impl<S: WorkflowService> Api<S> {
                 Ok(None)
             }
         }
+    }
+
+    /// Forks a run by its history as it is on disk.
+    pub(crate) async fn reset(&self, reset: ResetWorkflow) -> Result<Reply, Status> {
+        self.service.reset(reset).await.map_err(refusal::of_service)
     }
 
     /// The batches of a run from the one that holds event `first` on, some `events_max` events of them.

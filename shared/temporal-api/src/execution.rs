@@ -2,7 +2,7 @@
 
 use tidegate_engine::{
     CancelWorkflow, QueryAnswer, QueryWorkflow, ReapplyExclude, Refusal, Reply, Request, ResetWorkflow,
-    ServiceError, TerminateWorkflow, WaitForHistory, WorkflowQuery, WorkflowService,
+    TerminateWorkflow, WaitForHistory, WorkflowQuery, WorkflowService,
 };
 use tonic::Status;
 
@@ -13,9 +13,6 @@ use crate::proto::enums::{ResetReapplyExcludeType, ResetReapplyType};
 use crate::proto::query::QueryRejected;
 use crate::proto::service::*;
 use crate::refusal;
-
-/// How often a reset reads a history that goes on under its hands.
-const RESET_ATTEMPTS: usize = 4;
 
 pub(crate) async fn signal<S: WorkflowService>(
     api: &Api<S>,
@@ -128,7 +125,7 @@ async fn done<S: WorkflowService>(api: &Api<S>, request: Request) -> Result<(), 
     Ok(())
 }
 
-/// Forks a run. The engine keeps no history: it is read here, and read again when the run has gone on meanwhile.
+/// Forks the run that is named, or the current one: which that is has to be known before its history is read.
 pub(crate) async fn reset<S: WorkflowService>(
     api: &Api<S>,
     request: ResetWorkflowExecutionRequest,
@@ -152,29 +149,21 @@ pub(crate) async fn reset<S: WorkflowService>(
     let Reply::History(standing) = api.ask(Request::WaitForHistory(standing)).await? else {
         return Err(unexpected());
     };
-    let run_id = standing.run_id;
-    for _ in 0..RESET_ATTEMPTS {
-        let reset = ResetWorkflow {
-            namespace: namespace.clone(),
-            workflow_id: workflow_id.clone(),
-            run_id,
-            reason: request.reason.clone(),
-            workflow_task_finish_event_id: finish,
-            request_id: request.request_id.clone(),
-            identity: request.identity.clone(),
-            reapply_exclude,
-            history: api.whole_history(run_id).await?,
-        };
-        match api.call(Request::ResetWorkflowExecution(Box::new(reset))).await {
-            Ok(Reply::Reset { run_id }) => {
-                return Ok(ResetWorkflowExecutionResponse { run_id: run_id.to_string() });
-            }
-            Ok(_) => return Err(unexpected()),
-            Err(ServiceError::Refused(Refusal::Stale)) => {}
-            Err(error) => return Err(refusal::of_service(error)),
-        }
-    }
-    Err(refusal::of(Refusal::Stale))
+    let reset = ResetWorkflow {
+        namespace,
+        workflow_id,
+        run_id: standing.run_id,
+        reason: request.reason,
+        workflow_task_finish_event_id: finish,
+        request_id: request.request_id,
+        identity: request.identity,
+        reapply_exclude,
+        history: Vec::new(),
+    };
+    let Reply::Reset { run_id } = api.reset(reset).await? else {
+        return Err(unexpected());
+    };
+    Ok(ResetWorkflowExecutionResponse { run_id: run_id.to_string() })
 }
 
 /// What is left behind. The list that says so is newer than the type that does; both count.

@@ -1,12 +1,14 @@
 //! What is done to an execution from outside.
 
+use tidegate_temporal_api::proto::command::ContinueAsNewWorkflowExecutionCommandAttributes;
+use tidegate_temporal_api::proto::command::command::Attributes;
 use tidegate_temporal_api::proto::common::WorkflowExecution;
-use tidegate_temporal_api::proto::enums::{EventType, WorkflowExecutionStatus};
+use tidegate_temporal_api::proto::enums::{CommandType, EventType, WorkflowExecutionStatus};
 use tidegate_temporal_api::proto::service::*;
 use tonic::{Code, Status};
 
 use crate::caller::Caller;
-use crate::hello::{complete, history_of, poll, queue, respond, start, start_of, text};
+use crate::hello::{command, complete, history_of, poll, queue, respond, start, start_of, text};
 
 fn execution(workflow_id: &str) -> Option<WorkflowExecution> {
     Some(WorkflowExecution { workflow_id: workflow_id.to_owned(), run_id: String::new() })
@@ -125,4 +127,41 @@ async fn a_reset_goes_on_in_a_new_run_from_a_task_of_the_old() {
     respond(&caller, &task, vec![complete("right")]).await.expect("it is taken");
     let info = describe(&caller, "hello-1").await.expect("it is there").workflow_execution_info;
     assert_eq!(info.expect("what a list shows").status, i32::from(WorkflowExecutionStatus::Completed));
+}
+
+#[tokio::test]
+async fn a_reset_takes_along_what_reached_the_runs_that_followed() {
+    let caller = Caller::new().await;
+    let first = start(&caller, "hello-1").await.expect("it is new");
+    let task = poll(&caller, "hello").await;
+    let as_new = ContinueAsNewWorkflowExecutionCommandAttributes {
+        workflow_type: start_of("hello-1").workflow_type,
+        task_queue: queue("hello"),
+        ..Default::default()
+    };
+    let as_new = command(
+        CommandType::ContinueAsNewWorkflowExecution,
+        Attributes::ContinueAsNewWorkflowExecutionCommandAttributes(as_new),
+    );
+    respond(&caller, &task, vec![as_new]).await.expect("it is taken");
+    let signal = SignalWorkflowExecutionRequest {
+        namespace: "default".to_owned(),
+        workflow_execution: execution("hello-1"),
+        signal_name: "wake".to_owned(),
+        ..Default::default()
+    };
+    let _: SignalWorkflowExecutionResponse =
+        caller.call("SignalWorkflowExecution", signal).await.expect("the second run is open");
+    let first = WorkflowExecution { workflow_id: "hello-1".to_owned(), run_id: first.run_id };
+    let reset = ResetWorkflowExecutionRequest {
+        namespace: "default".to_owned(),
+        workflow_execution: Some(first),
+        workflow_task_finish_event_id: 4,
+        request_id: "1".to_owned(),
+        ..Default::default()
+    };
+    let _: ResetWorkflowExecutionResponse =
+        caller.call("ResetWorkflowExecution", reset).await.expect("a task ended there");
+    let events = event_types(&caller, "hello-1").await;
+    assert!(events.contains(&EventType::WorkflowExecutionSignaled), "{events:?}");
 }
