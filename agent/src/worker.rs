@@ -66,7 +66,7 @@ mod tests;
 pub use activity::{ActivityContext, Handler};
 pub use calls::{ActivityCall, ActivityFuture};
 pub use combinators::{Either, join, join_all, select};
-pub use context::{Context, WorkflowInfo};
+pub use context::{Context, ContinueAsNewOptions, WorkflowInfo};
 pub use host::{Options, Running, StartError, Worker};
 pub use others::{ChildCall, ChildFuture, Request};
 pub use service::{ServiceError, WorkflowService};

@@ -53,7 +53,10 @@ impl Replay {
         let work =
             panics::catch(|| watch.active(|| (handler.carry_out)(&request.args))).map_err(Fault::Panicked)?;
         match work {
-            Ok(work) => self.updates.push((update_id, work)),
+            Ok(work) => {
+                self.cx.shared().handlers_at_work += 1;
+                self.updates.push((update_id, work));
+            }
             Err(failure) => self.cx.shared().respond(update_id, Err(failure)),
         }
         self.poll(Vec::new())

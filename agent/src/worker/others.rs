@@ -10,10 +10,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tidegate_engine::{Command, StartChildWorkflow};
 use tidegate_model::event::{ParentClosePolicy, WorkflowIdReusePolicy};
-use tidegate_model::id::{Execution, Namespace, TaskQueue, WorkflowId};
+use tidegate_model::id::{Execution, Namespace, RunId, TaskQueue, WorkflowId};
 use tidegate_model::payload::{Failure, Header, Payloads, RetryPolicy};
 
-use super::context::Context;
+use super::context::{Context, header};
 use super::state::{Shared, canceled};
 use super::workflow::{Workflow, from_payloads, to_payloads};
 
@@ -118,6 +118,8 @@ struct ChildOptions {
     reuse_policy: WorkflowIdReusePolicy,
     retry: Option<RetryPolicy>,
     cron_schedule: String,
+    memo: Header,
+    search_attributes: Header,
 }
 
 /// A child workflow that can still be furnished with options.
@@ -179,6 +181,21 @@ impl<W: Workflow> ChildCall<W> {
         self
     }
 
+    /// What is remembered with it.
+    pub fn memo<'a>(mut self, entries: impl IntoIterator<Item = (&'a str, serde_json::Value)>) -> Self {
+        self.options.memo = header(entries);
+        self
+    }
+
+    /// What it is found by.
+    pub fn search_attributes<'a>(
+        mut self,
+        attributes: impl IntoIterator<Item = (&'a str, serde_json::Value)>,
+    ) -> Self {
+        self.options.search_attributes = header(attributes);
+        self
+    }
+
     /// Starts it now, to be awaited later or beside others.
     pub fn start(self) -> ChildFuture<W::Output>
     where
@@ -209,8 +226,8 @@ impl<W: Workflow> ChildCall<W> {
                     retry_policy: options.retry,
                     cron_schedule: options.cron_schedule,
                     header: Header::new(),
-                    memo: Header::new(),
-                    search_attributes: Header::new(),
+                    memo: options.memo,
+                    search_attributes: options.search_attributes,
                     priority: None,
                     user_metadata: None,
                 })));
@@ -248,16 +265,17 @@ pub struct ChildFuture<T> {
 }
 
 impl<T> ChildFuture<T> {
-    /// Waits until the child runs. To be called once; a failure says why it could not be started.
+    /// Waits until the child runs, and gives its first run. To be called once; a failure says why it could not be
+    /// started.
     ///
     /// # Errors
     /// Its id is taken, or its namespace is not there.
-    pub async fn started(&self) -> Result<(), Failure> {
-        std::future::poll_fn(|cx| match self.cx.shared().poll_other(self.started, cx) {
-            Some(result) => Poll::Ready(result.map(drop)),
+    pub async fn started(&self) -> Result<RunId, Failure> {
+        let started = std::future::poll_fn(|cx| match self.cx.shared().poll_other(self.started, cx) {
+            Some(result) => Poll::Ready(result),
             None => Poll::Pending,
-        })
-        .await
+        });
+        Ok(from_payloads(&started.await?).expect("the event of a start names the run"))
     }
 
     /// Asks the child to cancel itself; it ends when and how it likes. One that was asked for in this very turn is

@@ -5,6 +5,7 @@ use tidegate_model::id::{EventId, Execution};
 use tidegate_model::payload::{Failure, FailureInfo, Payloads, RetryState, TimeoutType};
 
 use super::state::canceled;
+use super::workflow::to_payloads;
 
 /// See above.
 #[derive(Debug)]
@@ -57,8 +58,9 @@ impl Outcome {
             let failure = Failure::application(message, "ChildNotStarted", true);
             return of(*initiated_event_id, Ends::StartAndChild, Err(failure));
         }
-        if let Event::ChildWorkflowExecutionStarted { initiated_event_id, .. } = event {
-            return of(initiated_event_id, Ends::Start, Ok(Payloads::new()));
+        if let Event::ChildWorkflowExecutionStarted { initiated_event_id, child, .. } = event {
+            let run_id = to_payloads(&child.run_id).expect("an id has a JSON form");
+            return of(initiated_event_id, Ends::Start, Ok(run_id));
         }
         if let Event::ChildWorkflowExecutionCompleted { result, initiated_event_id, .. } = event {
             return of(initiated_event_id, Ends::Child, Ok(result));

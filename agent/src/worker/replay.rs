@@ -90,14 +90,8 @@ impl Replay {
                 "the history does not begin with WorkflowExecutionStarted".to_owned(),
             ));
         };
-        let info = WorkflowInfo {
-            namespace: namespace.clone(),
-            workflow_id: workflow_id.clone(),
-            run_id,
-            workflow_type: started.workflow_type.clone(),
-            task_queue: started.task_queue.clone(),
-        };
-        let cx = Context::new(info, *time, started.original_execution_run_id);
+        let info = WorkflowInfo::of(namespace, workflow_id, run_id, *time, started);
+        let cx = Context::new(info, started);
         let watch = WakeWatch::new();
         let begin = || registry.begin(&started.workflow_type, cx.clone(), &started.input);
         let code = panics::catch(|| watch.active(begin)).map_err(Fault::Panicked)??;
@@ -158,7 +152,21 @@ impl Replay {
             let mut shared = self.cx.shared();
             shared.replaying = ahead.is_answered;
             shared.markers.begin_turn(ahead.markers);
-            shared.now = started.map_or(shared.now, |entry| entry.time);
+            for Entry { event, .. } in &turn {
+                if let Event::WorkflowExecutionSignaled { signal_name, input, .. } = event {
+                    shared.announce_signal(signal_name, input.clone());
+                }
+            }
+            if let Some(Entry {
+                id,
+                time,
+                event: Event::WorkflowTaskStarted { suggest_continue_as_new, .. },
+            }) = started
+            {
+                shared.now = *time;
+                shared.history_length = *id;
+                shared.is_continue_as_new_suggested = *suggest_continue_as_new;
+            }
         }
         let answered = started.is_some();
         let mut expected: VecDeque<Command> = VecDeque::new();
@@ -233,8 +241,8 @@ impl Replay {
             Event::TimerFired { timer_id, .. } => {
                 self.cx.shared().resolve_timer(&timer_id).into_iter().collect()
             }
-            Event::WorkflowExecutionSignaled { signal_name, input, .. } => {
-                self.cx.shared().deliver_signal(&signal_name, input)
+            Event::WorkflowExecutionSignaled { signal_name, .. } => {
+                self.cx.shared().deliver_signal(&signal_name)
             }
             Event::ActivityTaskCanceled { details, scheduled_event_id, started_event_id, .. } => {
                 let activity = self.ended(id, scheduled_event_id)?;
@@ -342,7 +350,11 @@ impl Replay {
                     shared.shared().progress = false;
                     for (id, mut handler) in std::mem::take(updates) {
                         match handler.as_mut().poll(cx) {
-                            Poll::Ready(outcome) => shared.shared().respond(id, outcome),
+                            Poll::Ready(outcome) => {
+                                let mut shared = shared.shared();
+                                shared.handlers_at_work -= 1;
+                                shared.respond(id, outcome);
+                            }
                             Poll::Pending => updates.push((id, handler)),
                         }
                     }

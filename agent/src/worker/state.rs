@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use tidegate_engine::{Command, ContinueAsNew, ScheduleActivity, WorkerMessage};
 use tidegate_model::chance::Chance;
-use tidegate_model::id::{EventId, RunId};
-use tidegate_model::payload::{Failure, FailureInfo, Payloads};
+use tidegate_model::event::WorkflowExecutionStarted;
+use tidegate_model::id::EventId;
+use tidegate_model::payload::{Failure, FailureInfo, Header, Payloads};
 use tidegate_model::time::Timestamp;
 
 use super::context::WorkflowInfo;
@@ -20,8 +21,19 @@ use super::markers::Markers;
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) info: Rc<WorkflowInfo>,
+    /// How the run began, without its input.
+    pub(super) started: WorkflowExecutionStarted,
     pub(super) now: Timestamp,
     pub(super) replaying: bool,
+    pub(super) is_continue_as_new_suggested: bool,
+    /// Events up to the present turn.
+    pub(super) history_length: u64,
+    /// What is remembered with the run, as the code has changed it.
+    pub(super) memo: Header,
+    /// What the run is found by, as the code has changed it.
+    pub(super) search_attributes: Header,
+    /// Handlers of updates that have not come to their end.
+    pub(super) handlers_at_work: usize,
     chance: Chance,
     last_activity: u64,
     last_timer: u64,
@@ -64,7 +76,12 @@ enum Slot<T> {
 
 #[derive(Debug, Default)]
 struct Mailbox {
+    /// Those whose event the code has been led to.
     arrived: VecDeque<Payloads>,
+    /// Those that come later in the present turn.
+    ahead: VecDeque<Payloads>,
+    /// How many of them were received before their event.
+    taken_ahead: usize,
     receivers: BTreeMap<u64, Waker>,
 }
 
@@ -93,13 +110,19 @@ impl<T> Slot<T> {
 
 // For the executor. What wakes somebody gives the wakers back, so that no one is woken while this is borrowed.
 impl Shared {
-    pub(super) fn new(info: Rc<WorkflowInfo>, now: Timestamp, original_run: RunId) -> Self {
+    pub(super) fn new(info: WorkflowInfo, started: &WorkflowExecutionStarted) -> Self {
         // Both halves of the id: its upper half is the time of the start, which runs may have in common.
-        let bits = original_run.as_u128();
+        let bits = started.original_execution_run_id.as_u128();
         let half = |bits: u128| u64::try_from(bits & u128::from(u64::MAX)).expect("masked to 64 bits");
         Self {
-            info,
-            now,
+            now: info.start_time,
+            info: Rc::new(info),
+            memo: started.memo.clone(),
+            search_attributes: started.search_attributes.clone(),
+            started: WorkflowExecutionStarted { input: Payloads::new(), ..started.clone() },
+            is_continue_as_new_suggested: false,
+            history_length: 0,
+            handlers_at_work: 0,
             replaying: true,
             chance: Chance::new(half(bits >> 64) ^ half(bits)),
             last_activity: 0,
@@ -148,9 +171,19 @@ impl Shared {
         self.timers.get_mut(id).and_then(|slot| slot.resolve(()))
     }
 
-    /// A signal arrived.
-    pub(super) fn deliver_signal(&mut self, name: &str, input: Payloads) -> Vec<Waker> {
+    /// A signal will arrive in the turn that begins.
+    pub(super) fn announce_signal(&mut self, name: &str, input: Payloads) {
+        self.mailbox(name).ahead.push_back(input);
+    }
+
+    /// It has arrived.
+    pub(super) fn deliver_signal(&mut self, name: &str) -> Vec<Waker> {
         let mailbox = self.mailbox(name);
+        if mailbox.taken_ahead > 0 {
+            mailbox.taken_ahead -= 1;
+            return Vec::new();
+        }
+        let input = mailbox.ahead.pop_front().expect("a turn announces its signals");
         mailbox.arrived.push_back(input);
         mailbox.receivers.values().cloned().collect()
     }
@@ -296,8 +329,17 @@ impl Shared {
         self.last_receiver
     }
 
+    /// The next signal that is in the history by the present turn, whether or not the code has been led to it: whoever
+    /// is about to leave must be able to take them all.
     pub(super) fn take_signal(&mut self, name: &str) -> Option<Payloads> {
-        self.mailbox(name).arrived.pop_front()
+        let mailbox = self.mailbox(name);
+        let signal = mailbox.arrived.pop_front().or_else(|| {
+            let ahead = mailbox.ahead.pop_front()?;
+            mailbox.taken_ahead += 1;
+            Some(ahead)
+        });
+        self.progress |= signal.is_some();
+        signal
     }
 
     pub(super) fn poll_signal(

@@ -1,5 +1,10 @@
-//! An engine in memory, virtual time and scripted activities, to try workflow code on. Everything the worker does
-//! between poll and answer is the real thing; what is missing is the disk, the runtime and the waiting.
+//! The test kit: an engine in memory, virtual time and scripted activities, to try workflow code on. Everything the
+//! worker does between poll and answer is the real thing; what is missing is the disk, the runtime and the waiting.
+//!
+//! docs/workflows.md shows it at work.
+
+mod attempt;
+mod history;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,31 +12,39 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tidegate_engine::{
-    ActivityTask, CancelWorkflow, Effect, Engine, HistoryPart, Input, QueryAnswer, QueryRejectCondition,
-    QueryWorkflow, Record, Refusal, Reply, Request, StartWorkflow, Step, StickyAttributes, Ticket,
-    UpdateStage, UpdateWorkflow, WorkflowQuery, WorkflowTask, WorkflowTaskCompletion,
+    ActivityTask, CancelWorkflow, Effect, Engine, HistoryPart, IndexedValueType, Input, QueryAnswer,
+    QueryRejectCondition, QueryWorkflow, Record, Refusal, Reply, Request, RunDescription, StartWorkflow,
+    Step, StickyAttributes, Ticket, UpdateStage, UpdateWorkflow, WorkflowQuery, WorkflowTask,
+    WorkflowTaskCompletion,
 };
 use tidegate_model::chance::Chance;
 use tidegate_model::event::{Event, HistoryBatch, UpdateOutcome, UpdateRequest};
 use tidegate_model::id::{BootId, Namespace, RunId, TaskQueue, WorkflowId};
-use tidegate_model::payload::{Failure, Header, Payloads};
+use tidegate_model::payload::{Failure, FailureInfo, Header, Payloads, TimeoutType};
 use tidegate_model::time::{ClockState, Stamp, Timestamp};
 
-use super::ahead::Ahead;
+pub use attempt::Attempt;
+pub use history::replay;
+
 use super::executor::{Answer, Executor};
-use super::fault::Fault;
-use super::replay::{Replay, Turn, entries};
+use super::replay::Turn;
+use super::state::canceled;
 use super::workflow::{Activity, Registry, Workflow, from_payloads, to_payloads};
 
 const IDENTITY: &str = "testkit";
 const STICKY: &str = "testkit/sticky";
 const START: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 
-type Script = Box<dyn FnMut(&ActivityTask) -> Result<Payloads, Failure>>;
+/// What an attempt comes to; `None` when it falls silent.
+type Script = Box<dyn FnMut(&mut Attempt<'_>) -> Option<Result<Payloads, Failure>>>;
 
 /// An update that was asked.
-#[derive(Debug, Clone, Copy)]
-pub struct Update(Ticket);
+#[derive(Debug, Clone)]
+pub struct Update {
+    ticket: Ticket,
+    workflow_id: WorkflowId,
+    update_id: String,
+}
 
 /// The world a workflow runs in.
 pub struct World {
@@ -45,6 +58,8 @@ pub struct World {
     /// What each step of the engine appended: together it is the log.
     log: Vec<Vec<Record>>,
     histories: BTreeMap<RunId, Vec<HistoryBatch>>,
+    /// The runs in the order of their start.
+    runs: Vec<RunId>,
     registry: Registry,
     executor: Executor,
     sticky: bool,
@@ -72,6 +87,7 @@ impl World {
             polls: BTreeMap::new(),
             log: Vec::new(),
             histories: BTreeMap::new(),
+            runs: Vec::new(),
             registry: Registry::default(),
             executor: Executor::new(Registry::default(), 0, true),
             sticky: true,
@@ -92,14 +108,34 @@ impl World {
     /// Carries out activities of a type as the script says.
     #[must_use]
     pub fn activity<A: Activity>(
-        mut self,
+        self,
         mut script: impl FnMut(A::Input) -> Result<A::Output, Failure> + 'static,
     ) -> Self {
-        let script = move |task: &ActivityTask| {
-            let input = from_payloads(&task.input).expect("the workflow encoded it");
-            script(input).map(|output| to_payloads(&output).expect("outputs are JSON"))
+        self.attempts::<A>(move |_, input| Some(script(input)))
+    }
+
+    /// Carries out activities of a type as the script says, which sees each attempt and may send heartbeats and let
+    /// time pass. With `None` the attempt falls silent: its time-outs tell how it ends.
+    #[must_use]
+    pub fn attempts<A: Activity>(
+        mut self,
+        mut script: impl FnMut(&mut Attempt<'_>, A::Input) -> Option<Result<A::Output, Failure>> + 'static,
+    ) -> Self {
+        let script = move |attempt: &mut Attempt<'_>| {
+            let input = from_payloads(&attempt.task().input).expect("the workflow encoded it");
+            let outcome = script(attempt, input)?;
+            Some(outcome.map(|output| to_payloads(&output).expect("outputs are JSON")))
         };
         self.activities.insert(A::TYPE, Box::new(script));
+        self
+    }
+
+    /// Has search attributes of this name and type.
+    #[must_use]
+    pub fn search_attribute(mut self, name: &str, kind: IndexedValueType) -> Self {
+        let attributes = BTreeMap::from([(name.to_owned(), kind)]);
+        self.call(Request::AddSearchAttributes { namespace: namespace(), attributes })
+            .expect("a name and a type that the engine takes");
         self
     }
 
@@ -116,10 +152,11 @@ impl World {
         self.log.truncate(steps);
         self.engine = Engine::new();
         self.histories.clear();
+        self.runs.clear();
         self.replies.clear();
         for record in self.log.iter().flatten() {
             self.engine.apply(record);
-            remember(&mut self.histories, record);
+            remember(&mut self.histories, &mut self.runs, record);
         }
         self.restart_worker(100, true);
     }
@@ -208,9 +245,10 @@ impl World {
 
     /// Asks workflow code something that may change it; what comes of it is had with [`World::updated`].
     pub fn update(&mut self, id: &str, update: &str, argument: &impl Serialize, update_id: &str) -> Update {
-        Update(self.ask(Request::UpdateWorkflowExecution(Box::new(UpdateWorkflow {
+        let workflow_id = WorkflowId::new(id).expect("a test's id");
+        let ticket = self.ask(Request::UpdateWorkflowExecution(Box::new(UpdateWorkflow {
             namespace: namespace(),
-            workflow_id: WorkflowId::new(id).expect("a test's id"),
+            workflow_id: workflow_id.clone(),
             run_id: None,
             first_execution_run_id: None,
             wait: UpdateStage::Completed,
@@ -221,25 +259,40 @@ impl World {
                 args: to_payloads(argument).expect("arguments are JSON"),
                 header: Header::new(),
             },
-        }))))
+        })));
+        Update { ticket, workflow_id, update_id: update_id.to_owned() }
     }
 
-    /// What came of an update so far, once; `None` while there is no answer.
+    /// What came of an update so far; `None` while there is no outcome. A rejection is told once: it leaves no trace.
     ///
     /// # Panics
-    /// If the answer is not a `T`.
+    /// If the outcome is not a `T`.
     pub fn updated<T: DeserializeOwned>(
         &mut self,
-        Update(ticket): Update,
+        update: &Update,
     ) -> Option<Result<Result<T, Failure>, Refusal>> {
-        Some(match self.replies.remove(&ticket)? {
+        let mut reply = self.replies.remove(&update.ticket);
+        // After a while the engine answers whoever waits with the stage that was reached.
+        if matches!(reply, None | Some(Ok(Reply::Update { outcome: None, .. }))) {
+            reply = Some(self.call(Request::PollWorkflowExecutionUpdate {
+                namespace: namespace(),
+                workflow_id: update.workflow_id.clone(),
+                run_id: None,
+                update_id: update.update_id.clone(),
+                wait: None,
+            }));
+        }
+        match reply? {
             Ok(Reply::Update { outcome: Some(UpdateOutcome::Success(result)), .. }) => {
-                Ok(Ok(from_payloads(&result).expect("the result is what the test expects")))
+                Some(Ok(Ok(from_payloads(&result).expect("the result is what the test expects"))))
             }
-            Ok(Reply::Update { outcome: Some(UpdateOutcome::Failure(failure)), .. }) => Ok(Err(failure)),
+            Ok(Reply::Update { outcome: Some(UpdateOutcome::Failure(failure)), .. }) => {
+                Some(Ok(Err(failure)))
+            }
+            Ok(Reply::Update { outcome: None, .. }) => None,
             Ok(other) => panic!("that is no outcome of an update: {other:?}"),
-            Err(refusal) => Err(refusal),
-        })
+            Err(refusal) => Some(Err(refusal)),
+        }
     }
 
     /// Asks an execution to cancel itself; the same `request_id` counts once.
@@ -256,6 +309,20 @@ impl World {
             identity: IDENTITY.to_owned(),
             request_id: request_id.to_owned(),
         }))
+    }
+
+    /// What the engine knows of an execution's latest run.
+    ///
+    /// # Panics
+    /// If there is no such execution.
+    pub fn describe(&mut self, id: &str) -> RunDescription {
+        let workflow_id = WorkflowId::new(id).expect("a test's id");
+        let describe =
+            Request::DescribeWorkflowExecution { namespace: namespace(), workflow_id, run_id: None };
+        match self.call(describe) {
+            Ok(Reply::Described(description)) => *description,
+            other => panic!("execution {id} cannot be described: {other:?}"),
+        }
     }
 
     /// Works until nothing is left to do at this time.
@@ -309,7 +376,11 @@ impl World {
         self.now = end;
     }
 
-    /// How the run ended; `None` while it is open.
+    /// How the run ended; `None` while it is open. A run that was continued as new has the outcome of the one that
+    /// follows. One that was cancelled, terminated or timed out ended with a failure of that kind.
+    ///
+    /// # Panics
+    /// If it completed with what is not a `T`.
     #[must_use]
     pub fn outcome<T: DeserializeOwned>(&self, run_id: RunId) -> Option<Result<T, Failure>> {
         let outcome = self.outcome_payloads(run_id)?;
@@ -323,7 +394,15 @@ impl World {
     /// The runs, in the order of their start.
     #[must_use]
     pub fn runs(&self) -> Vec<RunId> {
-        self.histories.keys().copied().collect()
+        self.runs.clone()
+    }
+
+    /// The latest run of an execution, such as a child.
+    #[must_use]
+    pub fn run_of(&self, id: &str) -> Option<RunId> {
+        let is_of =
+            |run: &&RunId| self.history(**run).first().is_some_and(|batch| batch.workflow_id.as_str() == id);
+        self.runs.iter().rev().find(is_of).copied()
     }
 
     /// The run's events so far.
@@ -406,6 +485,19 @@ impl World {
         if let Event::WorkflowExecutionFailed { failure, .. } = last {
             return Some(Err(failure.clone()));
         }
+        if let Event::WorkflowExecutionContinuedAsNew(next) = last {
+            return self.outcome_payloads(next.new_execution_run_id);
+        }
+        if let Event::WorkflowExecutionCanceled { .. } = last {
+            return Some(Err(canceled("the workflow was cancelled")));
+        }
+        if let Event::WorkflowExecutionTimedOut { .. } = last {
+            return Some(Err(Failure::timeout("the workflow took too long", TimeoutType::StartToClose)));
+        }
+        if let Event::WorkflowExecutionTerminated { reason, .. } = last {
+            let failure = Failure::application(format!("the workflow was terminated: {reason}"), "", true);
+            return Some(Err(Failure { info: FailureInfo::Terminated, ..failure }));
+        }
         None
     }
 
@@ -432,7 +524,7 @@ impl World {
         };
         decide(&mut self.engine, &mut step);
         for record in &records {
-            remember(&mut self.histories, record);
+            remember(&mut self.histories, &mut self.runs, record);
         }
         if !records.is_empty() {
             self.log.push(records);
@@ -527,15 +619,24 @@ impl World {
     }
 
     fn carry_out(&mut self, task: &ActivityTask) {
-        let script = self.activities.get_mut(task.activity_type.as_str());
-        let outcome = script.map_or_else(
-            || Err(Failure::application("no script for it", "UnknownActivity", true)),
-            |script| script(task),
-        );
+        let outcome = match self.activities.remove_entry(task.activity_type.as_str()) {
+            None => Some(Err(Failure::application("no script for it", "UnknownActivity", true))),
+            Some((activity_type, mut script)) => {
+                let outcome = script(&mut Attempt::of(self, task));
+                self.activities.entry(activity_type).or_insert(script);
+                outcome
+            }
+        };
         let (token, identity) = (task.token.clone(), IDENTITY.to_owned());
         let respond = match outcome {
-            Ok(result) => Request::RespondActivityTaskCompleted { task: token.into(), result, identity },
-            Err(failure) => Request::RespondActivityTaskFailed {
+            None => return,
+            Some(Ok(result)) => {
+                Request::RespondActivityTaskCompleted { task: token.into(), result, identity }
+            }
+            Some(Err(Failure { info: FailureInfo::Canceled { details }, .. })) => {
+                Request::RespondActivityTaskCanceled { task: token.into(), details, identity }
+            }
+            Some(Err(failure)) => Request::RespondActivityTaskFailed {
                 task: token.into(),
                 failure,
                 last_heartbeat_details: None,
@@ -547,28 +648,13 @@ impl World {
     }
 }
 
-/// Leads workflow code through a history from its first event and says where the two disagree: for histories that a
-/// release keeps, to see that the next still follows them. A run that has closed is compared to its end.
-///
-/// # Errors
-/// What is wrong, in words.
-pub fn replay<W: Workflow>(history: &[HistoryBatch]) -> Result<(), String> {
-    lead::<W>(history).map(drop).map_err(|fault| fault.to_string())
-}
-
-fn lead<W: Workflow>(history: &[HistoryBatch]) -> Result<Turn, Fault> {
-    let mut registry = Registry::default();
-    registry.add::<W>();
-    let first = history.first().ok_or_else(|| Fault::BadHistory("the history is empty".to_owned()))?;
-    let events = entries(history.to_vec());
-    let mut run =
-        Replay::begin(&registry, &first.namespace, &first.workflow_id, first.run_id, events.first())?;
-    run.feed(events, Ahead::default())
-}
-
-fn remember(histories: &mut BTreeMap<RunId, Vec<HistoryBatch>>, record: &Record) {
+fn remember(histories: &mut BTreeMap<RunId, Vec<HistoryBatch>>, runs: &mut Vec<RunId>, record: &Record) {
     if let Record::History(batch) = record {
-        histories.entry(batch.run_id).or_default().push(batch.clone());
+        let history = histories.entry(batch.run_id).or_default();
+        if history.is_empty() {
+            runs.push(batch.run_id);
+        }
+        history.push(batch.clone());
     }
 }
 

@@ -2,6 +2,9 @@
 
 mod workflows;
 mod asked;
+mod children;
+mod remembered;
+mod heartbeats;
 mod cancelling;
 mod replay;
 mod changed_code;

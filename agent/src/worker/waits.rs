@@ -73,7 +73,8 @@ impl<T: DeserializeOwned> Signal<T> {
         }
     }
 
-    /// The next one that is there already.
+    /// The next one that is there already. Called until there is none, it gives every signal the history had when the
+    /// present turn began: what a run should do before it goes on as a new one.
     #[must_use]
     pub fn try_recv(&self) -> Option<Result<T, Failure>> {
         let payloads = self.shared.borrow_mut().take_signal(&self.name)?;

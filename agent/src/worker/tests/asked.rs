@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use tidegate_engine::Refusal;
 use tidegate_model::payload::Failure;
@@ -54,7 +55,7 @@ fn a_query_sees_what_the_code_has_arrived_at_and_changes_nothing() {
     assert_eq!(world.query::<i64>("a", "sum", &1), Ok(0));
     let put = world.update("a", "put", &2, "1");
     world.settle();
-    assert!(matches!(world.updated::<usize>(put), Some(Ok(Ok(1)))));
+    assert!(matches!(world.updated::<usize>(&put), Some(Ok(Ok(1)))));
     let events = world.event_types(run).len();
     assert_eq!(world.query::<i64>("a", "sum", &3), Ok(12));
     world.restart_worker(0, true);
@@ -93,13 +94,13 @@ fn an_update_that_is_rejected_leaves_no_trace() {
     let before = world.event_types(run);
     let put = world.update("a", "put", &0, "1");
     world.settle();
-    let Some(Ok(Err(failure))) = world.updated::<usize>(put) else { panic!("it is rejected") };
+    let Some(Ok(Err(failure))) = world.updated::<usize>(&put) else { panic!("it is rejected") };
     assert_eq!(failure.message, "0 is no coin");
     assert_eq!(world.event_types(run), before);
 
     let unknown = world.update("a", "take", &0, "2");
     world.settle();
-    let Some(Ok(Err(failure))) = world.updated::<usize>(unknown) else { panic!("it is rejected") };
+    let Some(Ok(Err(failure))) = world.updated::<usize>(&unknown) else { panic!("it is rejected") };
     assert!(failure.message.ends_with("it has: put"), "{}", failure.message);
     assert_eq!(world.event_types(run), before);
     // And the run goes on as if nothing had been.
@@ -175,4 +176,71 @@ fn a_query_that_changes_something_is_refused_and_the_run_goes_on() {
     world.settle();
     assert_eq!(world.outcome(run), Some(Ok(())));
     assert_eq!(world.faults(), [""; 0]);
+}
+
+#[test]
+fn a_query_that_comes_while_a_task_is_due_travels_with_it() {
+    let mut world = world();
+    world.start::<Till>("a", &100);
+    world.settle();
+    world.update("a", "put", &2, "1");
+    world.settle();
+    let turns = world.turns();
+    world.pass(Duration::ZERO);
+    // The worker is away for a moment. The signal makes a workflow task due; the query is answered by what the code has arrived at after it.
+    world.signal("a", "nobody-listens", &(), "1").expect("open");
+    assert_eq!(world.query::<i64>("a", "sum", &1), Ok(4));
+    assert_eq!(world.turns(), turns + 1, "one task for both");
+    assert_eq!(world.faults(), [""; 0]);
+}
+
+#[test]
+fn a_rejected_update_is_not_seen_by_a_replay_and_its_id_may_be_used_again() {
+    let mut world = world();
+    let run = world.start::<Till>("a", &10);
+    for coin in [0, -1] {
+        let put = world.update("a", "put", &coin, "same");
+        world.settle();
+        assert!(matches!(world.updated::<usize>(&put), Some(Ok(Err(_)))), "{coin} is no coin");
+    }
+    let put = world.update("a", "put", &5, "same");
+    world.settle();
+    assert!(matches!(world.updated::<usize>(&put), Some(Ok(Ok(1)))), "the id was never taken");
+    assert_eq!(world.outcome(run), Some(Ok(vec![10])));
+    testkit::replay::<Till>(world.history(run)).expect("the code wrote it");
+    assert_eq!(world.faults(), [""; 0]);
+}
+
+struct Validates;
+impl Workflow for Validates {
+    const TYPE: &'static str = "validates";
+    type Input = ();
+    type Output = ();
+
+    async fn run(cx: Context, (): ()) -> Result<(), Failure> {
+        let inner = cx.clone();
+        cx.on_update(
+            "meddle",
+            move |(): &()| {
+                inner.upsert_memo([("seen", true.into())]);
+                Ok(())
+            },
+            |(): ()| async { Ok(()) },
+        );
+        cx.signal::<()>("end").recv().await
+    }
+}
+
+#[test]
+fn a_validator_that_changes_something_blocks_the_run() {
+    let mut world = World::new().workflow::<Validates>();
+    let run = world.start::<Validates>("a", &());
+    world.settle();
+    let events = world.event_types(run).len();
+    world.update("a", "meddle", &(), "1");
+    world.settle();
+    let fault = world.faults().first().expect("it is found out");
+    assert!(fault.contains("the validator of an update may change nothing"), "{fault}");
+    assert_eq!(world.outcome::<()>(run), None);
+    assert!(world.event_types(run).len() >= events);
 }
