@@ -2,6 +2,7 @@
 
 mod agent;
 mod print;
+mod schedule;
 mod task_queue;
 mod workflow;
 
@@ -69,6 +70,9 @@ enum Command {
     /// Workflow executions on this gateway.
     #[command(subcommand)]
     Workflow(workflow::Command),
+    /// Workflow executions at times: calendars, cron, intervals.
+    #[command(subcommand)]
+    Schedule(schedule::Command),
     /// What waits for workers, and who they are.
     #[command(subcommand)]
     TaskQueue(task_queue::Command),
@@ -154,6 +158,7 @@ fn execute(command: Command) -> anyhow::Result<()> {
             })
         }
         Command::Workflow(command) => ask(workflow::run(command)),
+        Command::Schedule(command) => ask(schedule::run(command)),
         Command::TaskQueue(command) => ask(task_queue::run(command)),
         Command::Status { agent } => ask(async move {
             let status: Value = agent.get("/v1/status", &[]).await?;

@@ -6,6 +6,7 @@
 mod json;
 mod routes;
 mod workflows;
+mod schedules;
 mod reset;
 mod socket;
 mod temporal_json;

@@ -1,5 +1,7 @@
 //! How answers look in a terminal: 80 columns, no colour, nothing that a pipe could not take.
 
+mod schedule;
+
 use std::io::Write;
 
 use serde::Serialize;
@@ -9,6 +11,8 @@ use tidegate_engine::RunSummary;
 use super::workflow::Node;
 use crate::control::{Count, HistoryEvent};
 use crate::pipeline::Diagnostic;
+
+pub(super) use self::schedule::{schedule, schedules};
 
 const COLUMNS: usize = 80;
 
@@ -191,23 +195,40 @@ pub(super) fn timeline(events: &[HistoryEvent]) -> anyhow::Result<()> {
 
 /// The attributes a person looks for, in one line.
 fn detail(attributes: &Value) -> String {
-    const TELLING: [&str; 10] = [
+    const TELLING: [&str; 25] = [
         "workflow_type",
         "activity_type",
-        "timer_id",
+        "marker_name",
         "signal_name",
+        "timer_id",
+        "update_id",
+        "request",
+        "accepted_request",
+        "child",
+        "target",
+        "workflow_id",
         "start_to_fire_timeout",
         "attempt",
         "cause",
+        "reason",
+        "timeout_type",
+        "retry_state",
         "failure",
+        "new_execution_run_id",
+        "search_attributes",
+        "upserted_memo",
         "input",
         "result",
+        "outcome",
+        "details",
     ];
     let mut parts = Vec::new();
     for name in TELLING {
         match &attributes[name] {
             Value::Null => {}
+            Value::String(text) if text.is_empty() => {}
             Value::Array(items) if items.is_empty() => {}
+            Value::Object(map) if map.is_empty() => {}
             Value::Number(number) if name == "attempt" && number.as_u64() == Some(1) => {}
             Value::Object(failure) if name == "failure" => {
                 let message = failure.get("message").and_then(Value::as_str).unwrap_or_default();
@@ -215,6 +236,11 @@ fn detail(attributes: &Value) -> String {
             }
             Value::Object(duration) if name == "start_to_fire_timeout" => {
                 parts.push(format!("{name}={}s", duration.get("secs").unwrap_or(&Value::Null)));
+            }
+            // Of another execution, and of an update, the name says most.
+            Value::Object(named) if matches!(name, "child" | "target" | "request" | "accepted_request") => {
+                let says = ["workflow_id", "name"].into_iter().find_map(|key| named.get(key)?.as_str());
+                parts.extend(says.map(|says| format!("{name}={says}")));
             }
             Value::String(text) => parts.push(format!("{name}={text}")),
             other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
@@ -321,7 +347,7 @@ fn cut(text: &str, columns: usize) -> String {
 }
 
 /// Writes lines; a reader that has had enough (`| head`) is no failure.
-fn lines(lines: impl IntoIterator<Item = String>) -> anyhow::Result<()> {
+pub(super) fn lines(lines: impl IntoIterator<Item = String>) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     for line in lines {
         match writeln!(out, "{line}") {
@@ -331,4 +357,26 @@ fn lines(lines: impl IntoIterator<Item = String>) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_line_of_a_timeline_has_what_tells_the_event_apart() {
+        let child = json!({
+            "child": { "workflow_id": "bed-12", "run_id": [1, 2] },
+            "workflow_type": "watch",
+            "initiated_event_id": 5,
+            "result": [],
+        });
+        assert_eq!(detail(&child), "workflow_type=watch child=bed-12");
+        let update = json!({ "accepted_request": { "update_id": "7", "name": "set", "args": [1] } });
+        assert_eq!(detail(&update), "accepted_request=set");
+        let failed = json!({ "failure": { "message": "no route" }, "attempt": 1, "reason": "" });
+        assert_eq!(detail(&failed), "failure=\"no route\"");
+    }
 }

@@ -14,7 +14,7 @@ use super::print;
 use crate::control::{Count, HistoryEvent};
 
 /// Who asks, as histories have it.
-const IDENTITY: &str = "tidegate command line";
+pub(super) const IDENTITY: &str = "tidegate command line";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -320,7 +320,8 @@ fn reset_type(kind: &str) -> anyhow::Result<&'static str> {
     }
 }
 
-fn random_id() -> anyhow::Result<String> {
+/// An id that nothing else has.
+pub(super) fn random_id() -> anyhow::Result<String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(anyhow::Error::new).context("the system gives no random numbers")?;
     Ok(tidegate_model::id::RunId::from_u128(u128::from_be_bytes(bytes)).to_string())

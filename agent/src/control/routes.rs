@@ -15,7 +15,7 @@ use tidegate_model::id::{InvalidId, Namespace};
 use tidegate_model::lane::{Lane, LaneRecord};
 use tidegate_model::limits;
 
-use super::workflows;
+use super::{schedules, workflows};
 use crate::client::Client;
 use crate::worker::ServiceError;
 
@@ -44,6 +44,7 @@ pub fn router<Token: Send + 'static>(control: Control<Token>) -> Router {
     Router::new()
         .route("/v1/status", get(status::<Token>))
         .merge(workflows::routes())
+        .merge(schedules::routes())
         .route("/v1/readings", get(readings::<Token>))
         .route("/metrics", get(metrics::<Token>))
         .with_state(Arc::new(control))

@@ -55,7 +55,7 @@ pub(super) struct Named {
 }
 
 impl<Token> Control<Token> {
-    fn namespace_of(&self, name: Option<String>) -> Result<Namespace, Problem> {
+    pub(super) fn namespace_of(&self, name: Option<String>) -> Result<Namespace, Problem> {
         match name {
             Some(name) => Ok(Namespace::new(name)?),
             None => Ok(self.namespace.clone()),
@@ -80,7 +80,7 @@ impl<Token: Send + 'static> Control<Token> {
         Ok(*description)
     }
 
-    async fn done(&self, request: Request) -> Result<Json<Value>, Problem> {
+    pub(super) async fn done(&self, request: Request) -> Result<Json<Value>, Problem> {
         let reply = self.client.call(request).await?;
         let Reply::Done = reply else { return Err(unexpected(&reply)) };
         Ok(Json(json!({})))
@@ -146,11 +146,11 @@ async fn describe<Token: Send + 'static>(
     Ok(Json(described(&description)))
 }
 
-fn times(time: Option<Timestamp>) -> Value {
+pub(super) fn times(time: Option<Timestamp>) -> Value {
     time.map_or(Value::Null, |time| json!(time.to_string()))
 }
 
-fn texts(header: &Header) -> Value {
+pub(super) fn texts(header: &Header) -> Value {
     header
         .iter()
         .map(|(name, value)| (name.clone(), payload_to_json(value)))

@@ -64,7 +64,7 @@ pub use record::{
 pub use request::*;
 pub use schedule::{
     CalendarSpec, FieldRange, IntervalSpec, ScheduleSpec, SearchLimit, SpecError, SpecTime, SpecTimes,
-    StructuredCalendarSpec,
+    StructuredCalendarSpec, parse_duration,
 };
 pub use service::{ServiceError, WorkflowService};
 pub use settings::Settings;

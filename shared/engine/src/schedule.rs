@@ -16,7 +16,7 @@ mod times;
 mod tests;
 
 pub(crate) use calendar::{Calendar, last_year_of, mask};
-pub(crate) use duration::parse as parse_duration;
+pub use duration::parse as parse_duration;
 pub use spec::{CalendarSpec, FieldRange, IntervalSpec, ScheduleSpec, SpecError, StructuredCalendarSpec};
 pub use times::{SearchLimit, SpecTime, SpecTimes};
 pub(crate) use zone::Zone;

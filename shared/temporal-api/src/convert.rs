@@ -6,6 +6,7 @@
 pub(crate) mod cause;
 pub(crate) mod inward;
 pub(crate) mod outward;
+pub(crate) mod sdk_metadata;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,3 @@ impl Invalid {
         Self(format!("{field}: {why}"))
     }
 }
-
-/// For `encoding` of what is not a worker's payload: a message of Temporal's, as it was sent.
-pub(crate) const PROTOBUF: &[u8] = b"binary/protobuf";

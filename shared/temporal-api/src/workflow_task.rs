@@ -9,20 +9,19 @@ use tidegate_engine::{
 };
 use tidegate_model::id::EventId;
 use tidegate_model::limits::API_HISTORY_PAGE_EVENTS_MAX;
-use tidegate_model::payload::{Failure, FailureInfo, Payload};
+use tidegate_model::payload::{Failure, FailureInfo};
 use tidegate_model::time::Timestamp;
 use tonic::Status;
 
 use crate::api::{Api, Patience, unexpected};
 use crate::command::{self, BadCommand};
 use crate::convert::inward::{self, Checked};
-use crate::convert::{Invalid, PROTOBUF, cause, outward};
+use crate::convert::{Invalid, cause, outward, sdk_metadata};
 use crate::event;
 use crate::history::{self, Page};
 use crate::proto::common::WorkflowExecution;
 use crate::proto::history::History;
 use crate::proto::protocol::{Message, message::SequencingId};
-use crate::proto::sdk::WorkflowTaskCompletedMetadata;
 use crate::proto::service::*;
 use crate::proto::taskqueue::StickyExecutionAttributes;
 use crate::proto::update;
@@ -152,7 +151,7 @@ pub(crate) async fn respond_completed<S: WorkflowService>(
         query_results,
         identity: request.identity,
         sticky: request.sticky_attributes.map(sticky).transpose()?.flatten(),
-        sdk_metadata: request.sdk_metadata.and_then(sdk_metadata),
+        sdk_metadata: request.sdk_metadata.and_then(sdk_metadata::to_payload),
         return_new_workflow_task: request.return_new_workflow_task,
         force_create_new_workflow_task: request.force_create_new_workflow_task,
         worker_instance_key: request.worker_instance_key,
@@ -210,15 +209,6 @@ fn sticky(attributes: StickyExecutionAttributes) -> Checked<Option<StickyAttribu
     let field = "sticky_attributes.schedule_to_start_timeout";
     let schedule_to_start_timeout = inward::or_zero(field, attributes.schedule_to_start_timeout)?;
     Ok(queue.map(|task_queue| StickyAttributes { task_queue, schedule_to_start_timeout }))
-}
-
-/// Kept as it was sent; `None` where it says nothing.
-fn sdk_metadata(metadata: WorkflowTaskCompletedMetadata) -> Option<Payload> {
-    let data = metadata.encode_to_vec();
-    (!data.is_empty()).then(|| Payload {
-        metadata: [("encoding".to_owned(), PROTOBUF.to_vec().into())].into(),
-        data: data.into(),
-    })
 }
 
 fn worker_message(field: &str, message: Message) -> Checked<WorkerMessage> {

@@ -418,7 +418,7 @@ fn attributes(batch: &HistoryBatch, event: &Event) -> Message {
     }
 }
 
-/// What the SDK wrote is a message of its own, kept as it came; where it is in JSON already it is shown.
+/// What an SDK wrote is in JSON; what is not, another kind of worker wrote.
 fn sdk_metadata(written: &Payload) -> Option<Value> {
     serde_json::from_slice(&written.data).ok()
 }

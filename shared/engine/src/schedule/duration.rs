@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use tidegate_model::limits::DURATION_SECONDS_MAX;
 
-/// Reads one. The error says what is wrong with it.
-pub(crate) fn parse(text: &str) -> Result<Duration, String> {
+/// Reads a duration as Go's SDK and tools write it: `1h30m`, `90s`, `1.5h`, and `2d` for two times 24 hours.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn parse(text: &str) -> Result<Duration, String> {
     let mut rest = text;
     let mut nanos: u128 = 0;
     if rest == "0" {

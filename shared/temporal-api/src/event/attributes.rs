@@ -2,15 +2,12 @@
 
 mod large;
 
-use prost::Message as _;
 use tidegate_model::event::Event;
-use tidegate_model::payload::Payload;
 
-use crate::convert::{PROTOBUF, cause, outward};
+use crate::convert::{cause, outward, sdk_metadata};
 use crate::proto::enums;
 use crate::proto::history::history_event::Attributes;
 use crate::proto::history::*;
-use crate::proto::sdk::WorkflowTaskCompletedMetadata;
 use crate::proto::update::Meta;
 
 /// The attributes of an event of an execution.
@@ -73,7 +70,7 @@ pub(super) fn of(event: Event, execution: &str) -> Attributes {
                 scheduled_event_id: outward::id(scheduled_event_id),
                 started_event_id: outward::id(started_event_id),
                 identity,
-                sdk_metadata: sdk_metadata.as_ref().and_then(read_sdk_metadata),
+                sdk_metadata: sdk_metadata.as_ref().and_then(sdk_metadata::of_payload),
                 ..Default::default()
             })
         }
@@ -521,12 +518,4 @@ pub(super) fn of(event: Event, execution: &str) -> Attributes {
             )
         }
     }
-}
-
-/// What the worker's SDK asked to remember. What is not of its form, another kind of worker wrote.
-fn read_sdk_metadata(payload: &Payload) -> Option<WorkflowTaskCompletedMetadata> {
-    let encoding = payload.metadata.get("encoding")?;
-    (encoding.as_slice() == PROTOBUF)
-        .then(|| WorkflowTaskCompletedMetadata::decode(payload.data.as_slice()).ok())
-        .flatten()
 }
