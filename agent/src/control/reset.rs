@@ -52,10 +52,9 @@ pub(super) async fn reset<Token: Send + 'static>(
         reapply_exclude,
         history: Vec::new(),
     };
-    match control.client.reset(reset).await? {
-        Reply::Reset { run_id } => Ok(run_id),
-        reply => Err(unexpected(&reply)),
-    }
+    let reply = control.client.reset(reset).await?;
+    let Reply::Reset { run_id } = reply else { return Err(unexpected(&reply)) };
+    Ok(run_id)
 }
 
 fn point(
