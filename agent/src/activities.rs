@@ -17,14 +17,16 @@ use crate::worker::Worker;
 #[error("failed to set up the HTTP client")]
 pub struct SetUpError(#[from] reqwest::Error);
 
-/// Gives a worker all activities.
+/// Gives a worker all activities; publishing only where there is a broker.
 ///
 /// # Errors
 /// [`SetUpError`].
-pub fn register(worker: Worker, broker: MqttHandle) -> Result<Worker, SetUpError> {
-    let publisher = publish::Publisher::new(broker);
-    let poster = http::Poster::new()?;
-    Ok(worker.activity::<MqttPublish>(publisher).activity::<HttpPost>(poster))
+pub fn register(worker: Worker, broker: Option<MqttHandle>) -> Result<Worker, SetUpError> {
+    let worker = worker.activity::<HttpPost>(http::Poster::new()?);
+    Ok(match broker {
+        Some(broker) => worker.activity::<MqttPublish>(publish::Publisher::new(broker)),
+        None => worker,
+    })
 }
 
 #[cfg(test)]

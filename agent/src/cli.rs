@@ -16,6 +16,7 @@ use serde_json::Value;
 use self::agent::Agent;
 use crate::config::Config;
 use crate::pipeline::Definition;
+use crate::run::Native;
 
 /// Durable workflows on a gateway.
 #[derive(Debug, Parser)]
@@ -111,6 +112,12 @@ enum PipelineCommand {
 /// Runs the command with these arguments (the first is the program's name). Says what went wrong on standard error.
 #[must_use]
 pub fn main(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode {
+    main_with(arguments, Vec::new())
+}
+
+/// The same command, with workflow code of one's own compiled into the agent and the development server.
+#[must_use]
+pub fn main_with(arguments: impl IntoIterator<Item = std::ffi::OsString>, natives: Vec<Native>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
@@ -119,7 +126,7 @@ pub fn main(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode
             return ExitCode::from(u8::from(error.use_stderr()) * 2);
         }
     };
-    match execute(cli.command) {
+    match execute(cli.command, natives) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             print::problem(&error);
@@ -128,11 +135,11 @@ pub fn main(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode
     }
 }
 
-fn execute(command: Command) -> anyhow::Result<()> {
+fn execute(command: Command, natives: Vec<Native>) -> anyhow::Result<()> {
     match command {
         Command::Run { config, check } => {
             let config = Config::load(&config)?;
-            if check { crate::run::check(&config) } else { crate::run::main(config) }
+            if check { crate::run::check(&config) } else { crate::run::main(config, natives) }
         }
         #[cfg(feature = "temporal-api")]
         Command::StartDev {
@@ -147,15 +154,18 @@ fn execute(command: Command) -> anyhow::Result<()> {
             log_format,
         } => {
             let log = crate::run::dev::log_settings(&log_level, &log_format)?;
-            crate::run::dev::main(crate::run::dev::DevServer {
-                ip,
-                port,
-                db_filename,
-                namespaces: namespace,
-                search_attributes: search_attribute,
-                dynamic_config: dynamic_config_value,
-                log,
-            })
+            crate::run::dev::main(
+                crate::run::dev::DevServer {
+                    ip,
+                    port,
+                    db_filename,
+                    namespaces: namespace,
+                    search_attributes: search_attribute,
+                    dynamic_config: dynamic_config_value,
+                    log,
+                },
+                natives,
+            )
         }
         Command::Workflow(command) => ask(workflow::run(command)),
         Command::Schedule(command) => ask(schedule::run(command)),

@@ -46,6 +46,9 @@ pub struct Config {
     /// The limits of workflows.
     #[serde(default)]
     pub engine: Engine,
+    /// The built-in worker.
+    #[serde(default)]
+    pub worker: Worker,
     /// Temporal's gRPC API; absent: it is not served.
     pub temporal_api: Option<TemporalApi>,
     /// What the agent says.
@@ -241,6 +244,37 @@ impl Engine {
     }
 }
 
+/// `[worker]`: how workflow code is run that is compiled into the agent, the pipelines' included.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Worker {
+    /// Which turns are repeated from the beginning of their history, to see that the code says the same again.
+    pub shadow_replay: ShadowReplay,
+    /// How long code may take from one poll to the next before its thread is left behind.
+    pub deadlock_timeout: Duration,
+}
+
+impl Default for Worker {
+    fn default() -> Self {
+        Self {
+            shadow_replay: ShadowReplay::Sampled,
+            deadlock_timeout: Duration::from_secs(limits::WORKFLOW_DEADLOCK_SECONDS),
+        }
+    }
+}
+
+/// `[worker] shadow_replay`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShadowReplay {
+    /// None.
+    Off,
+    /// One in a hundred, of histories that are not too long.
+    Sampled,
+    /// Each.
+    Always,
+}
+
 /// `[temporal_api]`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct TemporalApi {
@@ -379,6 +413,12 @@ impl Config {
         }
         if let Some((key, reason)) = wrong_engine(&self.engine) {
             return refused(key, &reason);
+        }
+        if self.worker.deadlock_timeout.get() < std::time::Duration::from_millis(100) {
+            return refused(
+                "worker.deadlock_timeout",
+                "is below 100ms, which honest code may take on a busy gateway",
+            );
         }
         if self.clock.check_every.get().is_zero() || self.clock.anchor_every.get().is_zero() {
             return refused("clock", "has a period of 0s; check_every and anchor_every take time");

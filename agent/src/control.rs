@@ -14,4 +14,5 @@ mod temporal_json;
 pub use json::{HistoryEvent, payload_to_json};
 pub use routes::{Control, router};
 pub use socket::{Caller, SocketError, bind};
+pub use temporal_json::{ReadError, read_history};
 pub use workflows::Count;

@@ -10,10 +10,13 @@ mod intake;
 mod metrics;
 mod bridge;
 mod storage;
+mod workers;
 #[cfg(feature = "temporal-api")]
 mod temporal_api;
 #[cfg(feature = "temporal-api")]
 pub mod dev;
+
+pub use workers::Native;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,7 +27,7 @@ use tidegate_log::Runtime;
 use tidegate_model::id::Namespace;
 use tokio::sync::oneshot;
 
-use crate::activities;
+use self::workers::Workers;
 use crate::client::{Client, Waiting};
 use crate::clock::{self, Clock};
 use crate::config::Config;
@@ -32,10 +35,8 @@ use crate::control::{self, Control};
 use crate::gateway::{Gateway, Input};
 use crate::ingest::Intake;
 use crate::mqtt::{self, AckToken, Credentials, MqttSettings};
-use crate::pipeline::{PIPELINE_QUEUE, PipelineWorkflow};
 use crate::telemetry;
 use crate::uplink;
-use crate::worker::{Running, Worker};
 
 /// The namespace of the runs on a gateway.
 const NAMESPACE: &str = "default";
@@ -64,11 +65,11 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs the agent until SIGTERM or SIGINT.
+/// Runs the agent, with the workflow code that is compiled into it, until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// What kept it from starting, or what stopped it.
-pub fn main(config: Config) -> anyhow::Result<()> {
+pub fn main(config: Config, natives: Vec<Native>) -> anyhow::Result<()> {
     telemetry::start(&config.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         // The work is in the commit thread; two more carry the sockets.
@@ -76,7 +77,7 @@ pub fn main(config: Config) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("failed to start the runtime")?;
-    let outcome = runtime.block_on(async { run(config, telemetry::stop_signal()?).await });
+    let outcome = runtime.block_on(async { run(config, natives, telemetry::stop_signal()?).await });
     // Long polls and half-open connections must not hold up the end.
     runtime.shutdown_timeout(Duration::from_millis(200));
     outcome
@@ -86,7 +87,11 @@ pub fn main(config: Config) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// What kept it from starting, or what stopped it.
-pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+pub async fn run(
+    config: Config,
+    natives: Vec<Native>,
+    shutdown: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
     let pipelines = pipelines::read(config.pipelines.dir.as_deref())?;
     can_serve(&config)?;
     #[cfg(feature = "temporal-api")]
@@ -148,7 +153,9 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     tasks.spawn(intake::feed(events, intake, client.clone(), Arc::clone(&counts)));
     tasks.spawn(clock_watch::watch(clock.clone(), config.clock.clone(), client.clone()));
     let bridge = bridge::start(&config, &clock, reader.clone(), client.clone(), &bell)?;
-    let worker = start_worker(&client, &broker).await.map_err(|error| cause(error, &mut log_stopped))?;
+    let workers = Workers::start(&client, Some(&broker), &config.worker, natives)
+        .await
+        .map_err(|error| cause(error, &mut log_stopped))?;
 
     let control = Control {
         client: client.clone(),
@@ -158,7 +165,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
             broker.clone(),
             bridge.as_ref().map(uplink::Uplink::monitor),
         ),
-        metrics: metrics::render(log.clone(), Some((Arc::clone(&counts), broker.clone()))),
+        metrics: metrics::render(log.clone(), Some((Arc::clone(&counts), broker.clone())), workers.health()),
+        workers: workers.health(),
     };
     let router = control::router(control);
     if let Some(address) = config.metrics.listen {
@@ -191,7 +199,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     if let Some(api) = api {
         api.stop().await;
     }
-    worker.stop(WORKER_GRACE).await;
+    workers.stop(WORKER_GRACE).await;
     if let Some(bridge) = bridge {
         bridge.stop().await;
     }
@@ -239,16 +247,6 @@ fn cause(
 /// Whether the commit loop still answers.
 async fn alive(client: Client<AckToken>) -> bool {
     client.status().await.is_ok()
-}
-
-async fn start_worker(
-    client: &Client<AckToken>,
-    broker: &mqtt::MqttHandle,
-) -> anyhow::Result<Running<Client<AckToken>>> {
-    let queue = PIPELINE_QUEUE.parse().context("the pipelines' task queue")?;
-    let worker = Worker::new(namespace(), queue, "built-in").workflow::<PipelineWorkflow>();
-    let worker = activities::register(worker, broker.clone())?;
-    Ok(worker.start(Arc::new(client.clone())).await?)
 }
 
 fn mqtt_settings(config: &Config) -> anyhow::Result<MqttSettings> {

@@ -91,10 +91,8 @@ pub(super) fn run(run: &Value) -> anyhow::Result<()> {
     }
     let task = &run["pending_workflow_task"];
     if task["attempt"].as_u64().is_some_and(|attempt| attempt > 1) {
-        out.push(field(
-            "Blocked",
-            &format!("workflow task in attempt {}: see the agent's log", task["attempt"]),
-        ));
+        let why = run["blocked"]["message"].as_str().unwrap_or("see the worker's log");
+        out.push(field("Blocked", &format!("workflow task in attempt {}: {why}", task["attempt"])));
     } else if task["scheduled_time"].is_string() {
         let is = if task["started_time"].is_string() { "a worker has it" } else { "waits for a worker" };
         out.push(field("Workflow task", &is));

@@ -165,3 +165,13 @@ fn systemd_understands_the_shipped_units() {
         assert!(verified.status.success() && !said.contains(name), "{name}: {said}");
     }
 }
+
+#[test]
+fn what_the_built_in_worker_is_told_is_checked() {
+    let config = read("device.id = 'gw'\nworker.shadow_replay = 'always'").expect("it is a choice");
+    assert_eq!(config.worker.shadow_replay, ShadowReplay::Always);
+    check(
+        "worker.deadlock_timeout = '10ms'",
+        "agent.toml: `worker.deadlock_timeout`: is below 100ms, which honest code may take on a busy gateway",
+    );
+}

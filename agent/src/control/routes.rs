@@ -17,7 +17,7 @@ use tidegate_model::limits;
 
 use super::{schedules, workflows};
 use crate::client::Client;
-use crate::worker::ServiceError;
+use crate::worker::{Health, ServiceError};
 
 /// What the routes need.
 pub struct Control<Token> {
@@ -29,6 +29,8 @@ pub struct Control<Token> {
     pub shell_status: Box<dyn Fn() -> Value + Send + Sync>,
     /// The metrics, in Prometheus' text form, given the gateway's own figures.
     pub metrics: Box<dyn Fn(&crate::gateway::Status) -> String + Send + Sync>,
+    /// How the built-in workers are: they know why a run of theirs is blocked.
+    pub workers: Vec<Arc<Health>>,
 }
 
 impl<Token> std::fmt::Debug for Control<Token> {

@@ -3,6 +3,9 @@
 
 mod event;
 mod failure;
+mod read;
+
+pub use read::{ReadError, read_history};
 
 use std::time::Duration;
 

@@ -11,6 +11,7 @@ use tidegate_engine::{
     CancelWorkflow, CountGroup, ListWorkflows, QueryAnswer, QueryRejectCondition, QueryWorkflow, Reply,
     Request, RunDescription, RunSummary, StartWorkflow, TaskQueueKind, TerminateWorkflow, WorkflowQuery,
 };
+use tidegate_model::event::Event;
 use tidegate_model::id::{Namespace, RunId, TaskQueue, WorkflowId};
 use tidegate_model::limits;
 use tidegate_model::payload::{Header, Payload, Payloads};
@@ -80,6 +81,21 @@ impl<Token: Send + 'static> Control<Token> {
         Ok(*description)
     }
 
+    /// Why a run's workflow task is tried again and again: by the built-in worker that last tried, or else by the last
+    /// failure in its history, as later ones of a row are not written.
+    async fn blocked(&self, run: &RunDescription) -> Result<Option<Value>, Problem> {
+        let run_id = run.summary.run_id;
+        if let Some(blocked) = self.workers.iter().find_map(|worker| worker.blocked(run_id)) {
+            return Ok(Some(json!({ "kind": blocked.kind, "message": blocked.message })));
+        }
+        let batches = self.client.history(run_id).await?;
+        let mut events = batches.iter().flat_map(|batch| &batch.events).rev();
+        Ok(events.find_map(|event| {
+            let Event::WorkflowTaskFailed { cause, failure, .. } = event else { return None };
+            Some(json!({ "kind": format!("{cause:?}"), "message": failure.message }))
+        }))
+    }
+
     pub(super) async fn done(&self, request: Request) -> Result<Json<Value>, Problem> {
         let reply = self.client.call(request).await?;
         let Reply::Done = reply else { return Err(unexpected(&reply)) };
@@ -143,7 +159,13 @@ async fn describe<Token: Send + 'static>(
     Query(execution): Query<Execution>,
 ) -> Result<Json<Value>, Problem> {
     let description = control.description(control.named(execution)?).await?;
-    Ok(Json(described(&description)))
+    let mut value = described(&description);
+    if description.summary.workflow_task_attempt > 1
+        && let Some(blocked) = control.blocked(&description).await?
+    {
+        value["blocked"] = blocked;
+    }
+    Ok(Json(value))
 }
 
 pub(super) fn times(time: Option<Timestamp>) -> Value {

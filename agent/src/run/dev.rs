@@ -19,10 +19,11 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use super::temporal_api::Bound;
-use super::{CANNOT_GO_ON, LOG_GRACE, metrics, storage};
+use super::workers::Workers;
+use super::{CANNOT_GO_ON, LOG_GRACE, Native, WORKER_GRACE, metrics, storage};
 use crate::client::{Client, Waiting};
 use crate::clock::{self, Clock};
-use crate::config::{Log, LogFormat};
+use crate::config::{self, Log, LogFormat};
 use crate::control::{self, Control};
 use crate::gateway::{Effect, Gateway};
 use crate::telemetry;
@@ -55,13 +56,13 @@ pub struct DevServer {
 ///
 /// # Errors
 /// What kept it from starting, or what stopped it.
-pub fn main(server: DevServer) -> anyhow::Result<()> {
+pub fn main(server: DevServer, natives: Vec<Native>) -> anyhow::Result<()> {
     telemetry::start(&server.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("failed to start the runtime")?;
-    let outcome = runtime.block_on(async { run(server, telemetry::stop_signal()?).await });
+    let outcome = runtime.block_on(async { run(server, natives, telemetry::stop_signal()?).await });
     // Long polls must not hold up the end.
     runtime.shutdown_timeout(std::time::Duration::from_millis(200));
     outcome
@@ -71,7 +72,11 @@ pub fn main(server: DevServer) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// What kept it from starting, or what stopped it.
-pub async fn run(server: DevServer, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+pub async fn run(
+    server: DevServer,
+    natives: Vec<Native>,
+    shutdown: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
     let address = SocketAddr::new(server.ip, server.port);
     ensure!(
         server.ip.is_loopback(),
@@ -111,11 +116,15 @@ pub async fn run(server: DevServer, shutdown: impl Future<Output = ()>) -> anyho
         },
     );
     let client = Client::new(log.clone(), reader, waiting);
+    // Whoever develops wants to know at once.
+    let settings = config::Worker { shadow_replay: config::ShadowReplay::Always, ..Default::default() };
+    let workers = Workers::start(&client, None, &settings, natives).await?;
     let router = control::router(Control {
         client: client.clone(),
         namespace: super::namespace(),
         shell_status: Box::new(|| json!({ "device": "start-dev", "broker": "none", "uplink": "none" })),
-        metrics: metrics::render(log.clone(), None),
+        metrics: metrics::render(log.clone(), None, workers.health()),
+        workers: workers.health(),
     });
     register(&client, &server).await?;
     let api = Bound::new(listener, Settings::default()).serve(&client, router);
@@ -128,6 +137,7 @@ pub async fn run(server: DevServer, shutdown: impl Future<Output = ()>) -> anyho
         return Err(anyhow::Error::new(error).context(CANNOT_GO_ON));
     }
     api.stop().await;
+    workers.stop(WORKER_GRACE).await;
     let ended = async {
         log.end().await;
         log_stopped.await

@@ -1,5 +1,6 @@
 //! What the agent counts, in Prometheus' text form, and the part of its status that the gateway does not know.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use crate::config::Config;
 use crate::gateway::{Input, Status};
 use crate::mqtt::MqttHandle;
 use crate::uplink::Monitor;
+use crate::worker::Health;
 
 /// Counts since the process began.
 #[derive(Debug, Default)]
@@ -78,6 +80,7 @@ pub(super) fn shell_status(
 pub(super) fn render<Token: Send + 'static>(
     log: LogHandle<Input<Token>>,
     broker: Option<(Arc<Counts>, MqttHandle)>,
+    workers: Vec<Arc<Health>>,
 ) -> Box<dyn Fn(&Status) -> String + Send + Sync> {
     Box::new(move |status| {
         let commit = log.metrics();
@@ -119,6 +122,7 @@ pub(super) fn render<Token: Send + 'static>(
             commit.queue_inputs,
             limits::COMMIT_QUEUE_INPUTS_MAX,
         );
+        page.workers(&workers);
         for lane in &status.lanes {
             page.lane(lane.lane, lane.last, lane.acked);
         }
@@ -146,6 +150,29 @@ impl Page {
         self.gauge(&format!("{name}_limit"), &format!("{help}: at most"), limit as u64);
     }
 
+    /// What the built-in workers have done, all together.
+    fn workers(&mut self, workers: &[Arc<Health>]) {
+        let (mut turns, mut repeated, mut blocked, mut stuck) = (0, 0, 0, 0);
+        let mut faults = BTreeMap::<&str, u64>::new();
+        for counts in workers.iter().map(|worker| worker.counts()) {
+            turns += counts.turns;
+            repeated += counts.shadow_replays;
+            blocked += counts.blocked_runs;
+            stuck += counts.stuck_threads;
+            for (kind, count) in counts.faults {
+                *faults.entry(kind).or_default() += count;
+            }
+        }
+        self.counter("worker_turns", "Workflow tasks answered by code that is compiled in", turns);
+        self.counter("worker_shadow_replays", "Turns repeated from their history and compared", repeated);
+        self.gauge("worker_runs_blocked", "Runs that wait for better code", blocked);
+        self.gauge("worker_threads_stuck", "Threads whose workflow code does not come back", stuck);
+        self.head("counter", "worker_faults_total", "Workflow tasks answered with a fault");
+        for (kind, count) in faults {
+            self.line(&format!("worker_faults_total{{kind=\"{kind}\"}}"), count);
+        }
+    }
+
     fn lane(&mut self, lane: &str, last: u64, acked: u64) {
         for (name, value) in [("lane_last_item", last), ("lane_acked_item", acked)] {
             writeln!(self.text, "tidegate_{name}{{lane=\"{lane}\"}} {value}")
@@ -154,10 +181,16 @@ impl Page {
     }
 
     fn metric(&mut self, kind: &str, name: &str, help: &str, value: u64) {
-        writeln!(
-            self.text,
-            "# HELP tidegate_{name} {help}.\n# TYPE tidegate_{name} {kind}\ntidegate_{name} {value}"
-        )
-        .expect("a text takes all that is written");
+        self.head(kind, name, help);
+        self.line(name, value);
+    }
+
+    fn head(&mut self, kind: &str, name: &str, help: &str) {
+        writeln!(self.text, "# HELP tidegate_{name} {help}.\n# TYPE tidegate_{name} {kind}")
+            .expect("a text takes all that is written");
+    }
+
+    fn line(&mut self, name: &str, value: u64) {
+        writeln!(self.text, "tidegate_{name} {value}").expect("a text takes all that is written");
     }
 }

@@ -8,6 +8,7 @@ use super::fault::Fault;
 use super::panics;
 use super::replay::Replay;
 use super::state::Shared;
+use super::watchdog;
 
 impl Replay {
     /// Lets an update in, or rejects it. One that was let in before is let in again, unseen by its validator.
@@ -77,6 +78,7 @@ impl Replay {
     /// Runs something that may look, and change nothing.
     fn look<T>(&mut self, who: &'static str, body: impl FnOnce() -> T) -> Result<T, Fault> {
         self.cx.shared().read_only = Some(who);
+        watchdog::beat(self.next_event().saturating_sub(1));
         let watch = &self.watch;
         let looked = panics::catch(|| watch.active(body));
         let mut shared = self.cx.shared();

@@ -12,13 +12,14 @@ use tidegate_model::id::RunId;
 use super::ahead::Ahead;
 use super::fault::{self, Fault};
 use super::replay::{Entry, Replay, Turn, entries};
+use super::version::CodeVersion;
 use super::workflow::Registry;
 
 /// Runs and their code.
 pub(super) struct Executor {
     registry: Registry,
     cache: Cache,
-    shadow: bool,
+    version: CodeVersion,
 }
 
 /// What became of a workflow task.
@@ -35,19 +36,24 @@ pub(super) enum Answer {
 }
 
 impl Executor {
-    /// `cached_max` runs are kept warm. With `shadow`, each turn is repeated from the beginning of the history and
-    /// compared; that wants the whole history with each task.
-    pub(super) fn new(registry: Registry, cached_max: usize, shadow: bool) -> Self {
-        Self { registry, cache: Cache::new(cached_max), shadow }
+    /// `cached_max` runs are kept warm. `version` is the code's.
+    pub(super) fn new(registry: Registry, cached_max: usize, version: CodeVersion) -> Self {
+        Self { registry, cache: Cache::new(cached_max), version }
     }
 
-    /// Answers one task. `whole` is the run's history from the log, where it was asked for.
-    pub(super) fn answer(&mut self, task: &WorkflowTask, whole: Option<Vec<HistoryBatch>>) -> Answer {
-        match self.try_answer(task, whole) {
+    /// Answers one task. `whole` is the run's history from the log, where it was asked for. With `shadow` the turn is
+    /// repeated from the beginning of the history and compared; that wants the whole history.
+    pub(super) fn answer(
+        &mut self,
+        task: &WorkflowTask,
+        whole: Option<Vec<HistoryBatch>>,
+        shadow: bool,
+    ) -> Answer {
+        match self.try_answer(task, whole, shadow) {
             Ok(Some(answer)) => answer,
             Ok(None) => Answer::NeedsHistory,
             // What is in memory is in an unknown state: the next attempt begins anew.
-            Err(fault) => Answer::Fault(fault),
+            Err(fault) => Answer::Fault(fault.seen_by(&self.version)),
         }
     }
 
@@ -60,12 +66,13 @@ impl Executor {
         &mut self,
         task: &WorkflowTask,
         whole: Option<Vec<HistoryBatch>>,
+        shadow: bool,
     ) -> Result<Option<Answer>, Fault> {
         if let Some((_, query)) = &task.query {
             return Ok(self.answer_query(task, query, whole.as_deref()).map(Answer::Query));
         }
         let run_id = task.token.run_id;
-        if self.shadow && whole.is_none() {
+        if shadow && whole.is_none() {
             return Ok(None);
         }
         let warm = self.cache.take(run_id).and_then(|run| goes_on(run, task));
@@ -74,8 +81,9 @@ impl Executor {
             (None, Some(whole)) => self.begin(task, whole)?,
             (None, None) => return Ok(None),
         };
-        let turn = run.feed(events, Ahead::new(task.messages.clone()))?;
-        if let Some(whole) = whole.filter(|_| self.shadow) {
+        let mut turn = run.feed(events, Ahead::new(task.messages.clone()))?;
+        turn.version = (run.recorded_version() != Some(&self.version)).then(|| self.version.clone());
+        if let Some(whole) = whole.filter(|_| shadow) {
             let (mut twin, events) = self.begin(task, &whole)?;
             let again = twin.feed(events, Ahead::again(&turn))?;
             fault::check_shadow(&turn.commands, &again.commands)?;

@@ -8,6 +8,7 @@ use tidegate_model::event::{Event, UpdateOutcome, WorkflowTaskFailedCause};
 use tidegate_model::id::EventId;
 use tidegate_model::payload::{Failure, Header, Payload, Payloads};
 
+use super::version::CodeVersion;
 use super::workflow::from_payloads;
 
 /// What went wrong between the code and its history.
@@ -21,11 +22,15 @@ pub(crate) enum Fault {
         recorded: String,
         /// What the code asks for.
         asked: String,
+        /// Which code had answered, and which is asked: in words, where the history says.
+        versions: Option<String>,
     },
     /// The code did something a replay cannot repeat.
     Undeterministic(String),
     /// The code panicked, at this line.
     Panicked(String),
+    /// The code did not come back.
+    PotentialDeadlock(String),
     /// The code cannot run, or cannot go on.
     Unusable(String),
     /// The history is not one: events are missing, or point to what is not there.
@@ -39,7 +44,7 @@ impl Fault {
             Self::Disagreement { .. } | Self::Undeterministic(_) => {
                 WorkflowTaskFailedCause::NonDeterministicError
             }
-            Self::Panicked(_) | Self::Unusable(_) | Self::BadHistory(_) => {
+            Self::Panicked(_) | Self::PotentialDeadlock(_) | Self::Unusable(_) | Self::BadHistory(_) => {
                 WorkflowTaskFailedCause::WorkflowWorkerUnhandledFailure
             }
         }
@@ -47,26 +52,61 @@ impl Fault {
 
     /// For the answer to the engine.
     pub(crate) fn failure(&self) -> Failure {
-        let kind = match self {
+        Failure::application(self.to_string(), self.kind(), false)
+    }
+
+    /// In a word, for counts and failures.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
             Self::Disagreement { .. } | Self::Undeterministic(_) => "NonDeterminism",
             Self::Panicked(_) => "Panic",
+            Self::PotentialDeadlock(_) => "PotentialDeadlock",
             Self::Unusable(_) => "UnusableCode",
             Self::BadHistory(_) => "BadHistory",
-        };
-        Failure::application(self.to_string(), kind, false)
+        }
+    }
+
+    /// A disagreement over a turn that this code had answered.
+    pub(super) fn answered_by(mut self, version: Option<&CodeVersion>) -> Self {
+        if let Self::Disagreement { versions, .. } = &mut self {
+            *versions = version.map(ToString::to_string);
+        }
+        self
+    }
+
+    /// It was this code that disagreed.
+    pub(super) fn seen_by(mut self, version: &CodeVersion) -> Self {
+        if let Self::Disagreement { versions: Some(versions), .. } = &mut self {
+            let mine = version.to_string();
+            *versions = if *versions == mine {
+                format!(
+                    "both are {mine}, so the code depends on what is not in its history, or its build was not named"
+                )
+            } else {
+                format!("the history was written by {versions}, and this is {mine}")
+            };
+        }
+        self
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Disagreement { event_id, recorded, asked } => write!(
-                f,
-                "event {event_id} of the history is {recorded}, but the code asks for {asked}: the code was changed \
-                 under a run that is open; put the old code back, or let the run end first"
-            ),
+            Self::Disagreement { event_id, recorded, asked, versions } => {
+                write!(
+                    f,
+                    "event {event_id} of the history is {recorded}, but the code asks for {asked}: the code was \
+                     changed under a run that is open"
+                )?;
+                if let Some(versions) = versions {
+                    write!(f, " ({versions})")?;
+                }
+                f.write_str("; put the old code back, or let the run end first")
+            }
             Self::Undeterministic(what)
             | Self::Panicked(what)
+            | Self::PotentialDeadlock(what)
             | Self::Unusable(what)
             | Self::BadHistory(what) => f.write_str(what),
         }
@@ -114,6 +154,7 @@ pub(super) fn check(
         event_id,
         recorded: describe_event(event),
         asked: command.map_or_else(|| "nothing more".to_owned(), describe_command),
+        versions: None,
     })
 }
 
@@ -208,7 +249,12 @@ fn same_outcome(asked: &UpdateOutcome, recorded: &UpdateOutcome) -> bool {
 
 /// A command the history has no event for: at `event_id` it goes on with something else.
 pub(super) fn surplus(event_id: EventId, event: &Event, command: &Command) -> Fault {
-    Fault::Disagreement { event_id, recorded: describe_event(event), asked: describe_command(command) }
+    Fault::Disagreement {
+        event_id,
+        recorded: describe_event(event),
+        asked: describe_command(command),
+        versions: None,
+    }
 }
 
 /// Two turns of the same code from the same history.

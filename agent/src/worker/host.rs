@@ -1,24 +1,27 @@
 //! The worker at work: tasks that poll, the one thread on which workflow code runs, and activities beside each other.
 
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tidegate_engine::{
-    ActivityTask, ActivityTaskToken, HistoryPart, Refusal, Reply, Request, StickyAttributes, WorkflowTask,
-    WorkflowTaskCompletion,
+    ActivityTask, ActivityTaskToken, HistoryPart, QueryAnswer, Refusal, Reply, Request, StickyAttributes,
+    WorkflowTask, WorkflowTaskCompletion,
 };
-use tidegate_model::event::HistoryBatch;
-use tidegate_model::id::{Namespace, RunId, TaskQueue};
+use tidegate_model::id::{Namespace, TaskQueue};
 use tidegate_model::limits;
 use tidegate_model::payload::{Failure, FailureInfo};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::activity::{Beat, Handler, Handlers};
 use super::executor::{Answer, Executor};
+use super::health::Health;
 use super::replay::Turn;
 use super::service::{ServiceError, WorkflowService};
+use super::version::CodeVersion;
+use super::watchdog::WorkflowThreads;
 use super::workflow::{Activity, Registry, Workflow};
 
 /// How long a worker waits before it polls again after a refusal.
@@ -35,8 +38,22 @@ pub struct Options {
     pub workflow_tasks_max: usize,
     /// Activities at once.
     pub activities_max: usize,
-    /// Repeat every turn from the beginning of its history and compare. For development: it costs a replay a turn.
-    pub shadow_replay: bool,
+    /// Whether turns are repeated from the beginning of their history and compared.
+    pub shadow_replay: ShadowReplay,
+    /// How long workflow code may take from one poll to the next before its thread is left behind.
+    pub deadlock_timeout: Duration,
+}
+
+/// Which turns are repeated from the beginning of their history, to see that the code says the same again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ShadowReplay {
+    /// None.
+    Off,
+    /// One in [`limits::SHADOW_REPLAY_EVERY`], where the history is not too long.
+    #[default]
+    Sampled,
+    /// Each. For development: it costs a replay a turn.
+    Always,
 }
 
 impl Default for Options {
@@ -45,7 +62,8 @@ impl Default for Options {
             cached_runs_max: limits::CACHED_RUNS_MAX,
             workflow_tasks_max: limits::WORKFLOW_TASKS_AT_ONCE_MAX,
             activities_max: limits::ACTIVITIES_AT_ONCE_MAX,
-            shadow_replay: false,
+            shadow_replay: ShadowReplay::default(),
+            deadlock_timeout: Duration::from_secs(limits::WORKFLOW_DEADLOCK_SECONDS),
         }
     }
 }
@@ -67,6 +85,7 @@ pub struct Worker {
     namespace: Namespace,
     task_queue: TaskQueue,
     identity: String,
+    build_id: String,
     options: Options,
     registry: Registry,
     handlers: Handlers,
@@ -81,10 +100,19 @@ impl Worker {
             namespace,
             task_queue,
             identity: identity.into(),
+            build_id: env!("CARGO_PKG_VERSION").to_owned(),
             options: Options::default(),
             registry: Registry::default(),
             handlers: Handlers::default(),
         }
+    }
+
+    /// What this build of the workflow code is called. It is written into the histories it makes, so that a run that
+    /// another build blocks on can say which one wrote it. Tidegate's own version unless said.
+    #[must_use]
+    pub fn build_id(mut self, build_id: impl Into<String>) -> Self {
+        self.build_id = build_id.into();
+        self
     }
 
     /// Takes other options than the default.
@@ -114,12 +142,15 @@ impl Worker {
     /// [`StartError`].
     pub async fn start<S: WorkflowService>(self, service: Arc<S>) -> Result<Running<S>, StartError> {
         service.call(Request::ShutdownWorker { identity: self.identity.clone() }).await?;
-        let (jobs, incoming) = mpsc::channel();
-        let (registry, options) = (self.registry.clone(), self.options.clone());
-        std::thread::Builder::new()
-            .name("workflows".to_owned())
-            .spawn(move || run_jobs(registry, &options, &incoming))
-            .map_err(StartError::Thread)?;
+        let health = Arc::new(Health::default());
+        let (registry, cached_max) = (self.registry, self.options.cached_runs_max);
+        let version = CodeVersion::of_build(self.build_id);
+        let threads = WorkflowThreads::start(
+            move || Executor::new(registry.clone(), cached_max, version.clone()),
+            self.options.deadlock_timeout,
+            Arc::clone(&health),
+        )
+        .map_err(StartError::Thread)?;
 
         let (stop, stopping) = watch::channel(false);
         let sticky_queue = TaskQueue::new(format!("{}/sticky", self.identity))
@@ -131,7 +162,9 @@ impl Worker {
             identity: self.identity.clone(),
             sticky_queue: sticky_queue.clone(),
             shadow: self.options.shadow_replay,
-            jobs,
+            turns: AtomicU64::new(0),
+            threads,
+            health: Arc::clone(&health),
             handlers: self.handlers,
             stopping,
         });
@@ -151,7 +184,7 @@ impl Worker {
                 pollers.spawn(poll_activity_tasks(Arc::clone(&shared), queue, Arc::clone(&activity_slots)));
             }
         }
-        Ok(Running { service, identity: self.identity, stop, pollers })
+        Ok(Running { service, identity: self.identity, health, stop, pollers })
     }
 }
 
@@ -160,11 +193,18 @@ impl Worker {
 pub struct Running<S> {
     service: Arc<S>,
     identity: String,
+    health: Arc<Health>,
     stop: watch::Sender<bool>,
     pollers: JoinSet<()>,
 }
 
 impl<S: WorkflowService> Running<S> {
+    /// How it is, for whoever asks while it works.
+    #[must_use]
+    pub fn health(&self) -> Arc<Health> {
+        Arc::clone(&self.health)
+    }
+
     /// Takes no more tasks, finishes those in hand within `grace`, and gives the rest back.
     pub async fn stop(mut self, grace: Duration) {
         self.stop.send_replace(true);
@@ -191,32 +231,13 @@ struct Shared<S> {
     namespace: Namespace,
     identity: String,
     sticky_queue: Option<TaskQueue>,
-    shadow: bool,
-    jobs: mpsc::Sender<Job>,
+    shadow: ShadowReplay,
+    /// Workflow tasks taken, for the samples.
+    turns: AtomicU64,
+    threads: WorkflowThreads,
+    health: Arc<Health>,
     handlers: Handlers,
     stopping: watch::Receiver<bool>,
-}
-
-/// For the thread of workflow code.
-enum Job {
-    Answer { task: Arc<WorkflowTask>, whole: Option<Vec<HistoryBatch>>, reply: oneshot::Sender<Answer> },
-    Forget(RunId),
-}
-
-fn run_jobs(registry: Registry, options: &Options, incoming: &mpsc::Receiver<Job>) {
-    let mut executor = Executor::new(registry, options.cached_runs_max, options.shadow_replay);
-    while let Ok(job) = incoming.recv() {
-        match job {
-            Job::Answer { task, whole, reply } => {
-                let run_id = task.token.run_id;
-                // Nobody waits for the answer: the run in memory is ahead of its history.
-                if reply.send(executor.answer(&task, whole)).is_err() {
-                    executor.forget(run_id);
-                }
-            }
-            Job::Forget(run_id) => executor.forget(run_id),
-        }
-    }
 }
 
 /// Polls until told to stop; waits for the tasks it has given out to be done.
@@ -303,9 +324,10 @@ impl<S: WorkflowService> Shared<S> {
 
     async fn answer_workflow_task(&self, task: Arc<WorkflowTask>) {
         let run_id = task.token.run_id;
-        let wants_whole = self.shadow || matches!(task.history, HistoryPart::Whole);
-        let answer = match self.execute(&task, wants_whole).await {
-            Some(Answer::NeedsHistory) => self.execute(&task, true).await,
+        let shadow = task.query.is_none() && self.is_shadowed(&task);
+        let wants_whole = shadow || matches!(task.history, HistoryPart::Whole);
+        let answer = match self.execute(&task, wants_whole, shadow).await {
+            Some(Answer::NeedsHistory) => self.execute(&task, true, shadow).await,
             other => other,
         };
         let request = match answer {
@@ -313,7 +335,11 @@ impl<S: WorkflowService> Shared<S> {
                 let Some((token, _)) = &task.query else { return };
                 Request::RespondQueryTaskCompleted { token: token.clone(), answer }
             }
-            Some(Answer::Turn(Turn { commands, messages }, query_results)) => {
+            Some(Answer::Turn(Turn { commands, messages, version }, query_results)) => {
+                self.health.note_turn(run_id);
+                if shadow {
+                    self.health.note_shadow_replay();
+                }
                 let sticky = self.sticky_queue.clone().map(|task_queue| StickyAttributes {
                     task_queue,
                     schedule_to_start_timeout: Duration::from_secs(limits::STICKY_SCHEDULE_TO_START_SECONDS),
@@ -322,10 +348,19 @@ impl<S: WorkflowService> Shared<S> {
                     sticky,
                     messages,
                     query_results,
+                    sdk_metadata: version.map(|version| version.to_payload()),
                     ..WorkflowTaskCompletion::new(task.token.clone(), commands, self.identity.clone())
                 }))
             }
             Some(Answer::Fault(fault)) => {
+                if let Some((token, _)) = &task.query {
+                    let (message, failure) = (fault.to_string(), Some(Box::new(fault.failure())));
+                    let answer = QueryAnswer::Failed { message, failure };
+                    return self
+                        .tell(Request::RespondQueryTaskCompleted { token: token.clone(), answer })
+                        .await;
+                }
+                self.health.note_fault(run_id, &task.workflow_id, &task.workflow_type, task.attempt, &fault);
                 tracing::error!(
                     workflow_id = %task.workflow_id,
                     %run_id,
@@ -347,19 +382,38 @@ impl<S: WorkflowService> Shared<S> {
         match self.service.call(request).await {
             // The task was taken back as if it had never been: the run in memory is ahead of its history.
             Ok(Reply::WorkflowTaskCompleted { reset_history_event_id: Some(_), .. }) => {
-                drop(self.jobs.send(Job::Forget(run_id)));
+                self.threads.forget(run_id);
             }
             Ok(_) => {}
             Err(error) => {
-                // A thread that has ended has forgotten already.
-                drop(self.jobs.send(Job::Forget(run_id)));
+                self.threads.forget(run_id);
                 log_untaken(&error, "answer to a workflow task was not taken");
             }
         }
     }
 
+    /// For an answer that leaves nothing behind here.
+    async fn tell(&self, request: Request) {
+        if let Err(error) = self.service.call(request).await {
+            log_untaken(&error, "answer to a query was not taken");
+        }
+    }
+
+    /// Whether this turn is to be repeated.
+    fn is_shadowed(&self, task: &WorkflowTask) -> bool {
+        match self.shadow {
+            ShadowReplay::Off => false,
+            ShadowReplay::Always => true,
+            ShadowReplay::Sampled => {
+                let turn = self.turns.fetch_add(1, Ordering::Relaxed) + 1;
+                turn.is_multiple_of(limits::SHADOW_REPLAY_EVERY)
+                    && task.started_event_id <= limits::SHADOW_REPLAY_EVENTS_MAX
+            }
+        }
+    }
+
     /// Has the workflow thread answer; `None` when there is no history or no thread to do it with.
-    async fn execute(&self, task: &Arc<WorkflowTask>, with_history: bool) -> Option<Answer> {
+    async fn execute(&self, task: &Arc<WorkflowTask>, with_history: bool, shadow: bool) -> Option<Answer> {
         let whole = if with_history {
             match self.service.history(task.token.run_id).await {
                 Ok(whole) => Some(whole),
@@ -371,9 +425,7 @@ impl<S: WorkflowService> Shared<S> {
         } else {
             None
         };
-        let (reply, answer) = oneshot::channel();
-        self.jobs.send(Job::Answer { task: Arc::clone(task), whole, reply }).ok()?;
-        answer.await.ok()
+        self.threads.answer(task, whole, shadow).await
     }
 
     /// One attempt of an activity: its result, its failure, its panic. At its time-out it is dropped without a word:

@@ -19,7 +19,9 @@ use super::markers::PATCH;
 use super::outcome::{Ends, Outcome};
 use super::panics;
 use super::state;
+use super::version::CodeVersion;
 use super::wake::WakeWatch;
+use super::watchdog;
 use super::workflow::{Code, Registry};
 
 /// An event with its place and time.
@@ -48,6 +50,8 @@ pub(super) struct Turn {
     pub(super) commands: Vec<Command>,
     /// What it says to updates.
     pub(super) messages: Vec<WorkerMessage>,
+    /// Which code says so, where the run's history does not know yet.
+    pub(super) version: Option<CodeVersion>,
 }
 
 /// A run in memory.
@@ -66,6 +70,8 @@ pub(super) struct Replay {
     initiated: BTreeMap<EventId, u64>,
     /// Activity ids by the event that scheduled them.
     scheduled: BTreeMap<EventId, ScheduledActivity>,
+    /// Which code answered, as the history said last.
+    version: Option<CodeVersion>,
     /// The code has returned.
     closed: bool,
 }
@@ -105,6 +111,7 @@ impl Replay {
             admitted: BTreeMap::new(),
             initiated: BTreeMap::new(),
             scheduled: BTreeMap::new(),
+            version: None,
             closed: false,
         })
     }
@@ -112,6 +119,11 @@ impl Replay {
     /// Id of the event to go on with.
     pub(super) fn next_event(&self) -> EventId {
         self.next_event
+    }
+
+    /// Which code answered last, as far as the history says.
+    pub(super) fn recorded_version(&self) -> Option<&CodeVersion> {
+        self.version.as_ref()
     }
 
     /// Leads the code through further events, which end with the start of the workflow task to be answered, and gives
@@ -177,13 +189,17 @@ impl Replay {
                 if is_forgotten_patch(&entry.event, expected.front()) {
                     continue;
                 }
-                fault::check(entry.id, &entry.event, expected.pop_front().as_ref(), &said)?;
+                fault::check(entry.id, &entry.event, expected.pop_front().as_ref(), &said)
+                    .map_err(|fault| fault.answered_by(self.version.as_ref()))?;
             } else if let Some(surplus) = expected.front()
                 && !is_answer_to_command(&entry.event)
             {
-                return Err(fault::surplus(entry.id, &entry.event, surplus));
+                let fault = fault::surplus(entry.id, &entry.event, surplus);
+                return Err(fault.answered_by(self.version.as_ref()));
             }
-            if matches!(entry.event, Event::WorkflowTaskCompleted { .. }) {
+            if let Event::WorkflowTaskCompleted { sdk_metadata, .. } = &entry.event {
+                let said_so = sdk_metadata.as_ref().and_then(CodeVersion::of_payload);
+                self.version = said_so.or(self.version.take());
                 let asked = self.asked.take().ok_or_else(|| {
                     Fault::BadHistory(format!("event {} answers a task that was never started", entry.id))
                 })?;
@@ -211,7 +227,7 @@ impl Replay {
             }
             let (commands, messages) =
                 (std::mem::take(&mut shared.commands), std::mem::take(&mut shared.messages));
-            self.asked = Some(Turn { commands, messages });
+            self.asked = Some(Turn { commands, messages, version: None });
         }
         Ok(())
     }
@@ -340,12 +356,14 @@ impl Replay {
         let Some(code) = &mut self.code else { return Ok(()) };
         let (waker, watch, updates, shared) = (self.watch.waker(), &self.watch, &mut self.updates, &self.cx);
         let mut outcome = None;
+        let event = self.next_event.saturating_sub(1);
         panics::catch(|| {
             watch.active(|| {
                 wakers.iter().for_each(Waker::wake_by_ref);
                 drop(wakers);
                 let cx = &mut TaskContext::from_waker(&waker);
                 for _ in 0..POLLS_PER_EVENT_MAX {
+                    watchdog::beat(event);
                     watch.take_woken();
                     shared.shared().progress = false;
                     for (id, mut handler) in std::mem::take(updates) {

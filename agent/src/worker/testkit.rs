@@ -29,10 +29,13 @@ pub use history::replay;
 use super::executor::{Answer, Executor};
 use super::replay::Turn;
 use super::state::canceled;
+use super::version::CodeVersion;
 use super::workflow::{Activity, Registry, Workflow, from_payloads, to_payloads};
 
 const IDENTITY: &str = "testkit";
 const STICKY: &str = "testkit/sticky";
+/// What the code is called until [`World::build_id`] says otherwise.
+const BUILD: &str = "test";
 const START: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 
 /// What an attempt comes to; `None` when it falls silent.
@@ -62,6 +65,8 @@ pub struct World {
     runs: Vec<RunId>,
     registry: Registry,
     executor: Executor,
+    build: String,
+    shadow: bool,
     sticky: bool,
     activities: BTreeMap<&'static str, Script>,
     faults: Vec<String>,
@@ -89,7 +94,9 @@ impl World {
             histories: BTreeMap::new(),
             runs: Vec::new(),
             registry: Registry::default(),
-            executor: Executor::new(Registry::default(), 0, true),
+            executor: Executor::new(Registry::default(), 0, CodeVersion::of_build(BUILD)),
+            build: BUILD.to_owned(),
+            shadow: true,
             sticky: true,
             activities: BTreeMap::new(),
             faults: Vec::new(),
@@ -101,6 +108,14 @@ impl World {
     #[must_use]
     pub fn workflow<W: Workflow>(mut self) -> Self {
         self.registry.add::<W>();
+        self.restart_worker(100, true);
+        self
+    }
+
+    /// Installs the code anew under this name of its build.
+    #[must_use]
+    pub fn build_id(mut self, build: &str) -> Self {
+        build.clone_into(&mut self.build);
         self.restart_worker(100, true);
         self
     }
@@ -141,7 +156,9 @@ impl World {
 
     /// Another worker process with room for so many runs; what the former had in memory and in hand is gone.
     pub fn restart_worker(&mut self, cached_runs_max: usize, shadow: bool) {
-        self.executor = Executor::new(self.registry.clone(), cached_runs_max, shadow);
+        let version = CodeVersion::of_build(self.build.clone());
+        self.executor = Executor::new(self.registry.clone(), cached_runs_max, version);
+        self.shadow = shadow;
         self.sticky = cached_runs_max > 0;
         self.polls.clear();
         self.call(Request::ShutdownWorker { identity: IDENTITY.to_owned() }).expect("always granted");
@@ -558,9 +575,9 @@ impl World {
         self.turns += 1;
         let run_id = task.token.run_id;
         let whole = matches!(task.history, HistoryPart::Whole).then(|| self.history(run_id).to_vec());
-        let mut answer = self.executor.answer(task, whole);
+        let mut answer = self.executor.answer(task, whole, self.shadow);
         if matches!(answer, Answer::NeedsHistory) {
-            answer = self.executor.answer(task, Some(self.histories[&run_id].clone()));
+            answer = self.executor.answer(task, Some(self.histories[&run_id].clone()), self.shadow);
         }
         let taken = match answer {
             Answer::Turn(turn, queries) => self.respond(task, turn, queries),
@@ -589,7 +606,7 @@ impl World {
     fn respond(
         &mut self,
         task: &WorkflowTask,
-        Turn { commands, messages }: Turn,
+        Turn { commands, messages, version }: Turn,
         query_results: BTreeMap<String, QueryAnswer>,
     ) -> Result<Reply, Refusal> {
         let sticky = self.sticky.then(|| StickyAttributes {
@@ -600,6 +617,7 @@ impl World {
             sticky,
             messages,
             query_results,
+            sdk_metadata: version.map(|version| version.to_payload()),
             ..WorkflowTaskCompletion::new(task.token.clone(), commands, IDENTITY)
         })))
     }

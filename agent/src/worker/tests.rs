@@ -10,3 +10,4 @@ mod replay;
 mod changed_code;
 mod forbidden;
 mod host;
+mod deadlock;

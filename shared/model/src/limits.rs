@@ -123,6 +123,17 @@ pub const WORKFLOW_TASKS_AT_ONCE_MAX: usize = 64;
 pub const ACTIVITIES_AT_ONCE_MAX: usize = 64;
 /// Times workflow code is polled for one event. More: it wakes itself for ever, and the workflow task fails.
 pub const POLLS_PER_EVENT_MAX: usize = 10_000;
+/// How long workflow code may take from one poll to the next (Temporal: 2 s). Longer: its thread is left behind, the
+/// workflow task fails, and the run waits until the code comes back.
+pub const WORKFLOW_DEADLOCK_SECONDS: u64 = 2;
+/// Threads one workflow type may leave behind. More: its workflow tasks fail at once until one comes back.
+pub const STUCK_THREADS_PER_TYPE_MAX: usize = 2;
+/// Of the turns of workflow code, one in so many is repeated from its history where samples are taken.
+pub const SHADOW_REPLAY_EVERY: u64 = 100;
+/// Events a history may have to be repeated for a sample. Longer: that turn is not sampled.
+pub const SHADOW_REPLAY_EVENTS_MAX: u64 = 2_000;
+/// Blocked runs a worker tells of. More: the one seen longest ago is not told of, and goes on being tried.
+pub const BLOCKED_RUNS_MAX: usize = 1_000;
 /// An answer to an HTTP request of an activity. Longer: reading stops there.
 pub const HTTP_ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// What an activity's result keeps of such an answer: it becomes history.

@@ -9,7 +9,7 @@ use tidegate_model::payload::Failure;
 
 use super::workflows::{Double, MINUTE, Note};
 use crate::worker::testkit::World;
-use crate::worker::{Context, Workflow, join};
+use crate::worker::{CodeVersion, Context, Workflow, join};
 
 /// What differs between the releases of one workflow.
 trait Release: 'static {
@@ -136,4 +136,44 @@ fn another_duration_is_no_disagreement() {
     changed.run(run, 60 * MINUTE);
     assert_eq!(changed.outcome(run), Some(Ok("ended".to_owned())));
     assert_eq!(changed.faults(), [""; 0]);
+}
+
+#[test]
+fn a_disagreement_says_which_build_wrote_the_history() {
+    let world = || {
+        let fresh = World::new().activity::<Double>(|n| Ok(2 * n)).activity::<Note>(|_| Ok(()));
+        let mut world = self::world::<Original>(fresh.build_id("1.0"));
+        let run = world.start::<Released<Original>>("a", &());
+        world.run(run, 5 * MINUTE);
+        (world, run)
+    };
+    let builds = |world: &World, run| -> Vec<String> {
+        let said = world.history(run).iter().flat_map(|batch| &batch.events).filter_map(|event| {
+            let Event::WorkflowTaskCompleted { sdk_metadata, .. } = event else { return None };
+            sdk_metadata.as_ref().and_then(CodeVersion::of_payload)
+        });
+        said.map(|version| version.to_string()).collect()
+    };
+    let (raised, run) = world();
+    assert_eq!(builds(&raised, run), ["build \"1.0\""], "said once, over several turns");
+    let mut raised = self::world::<OtherInput>(raised.build_id("1.1"));
+    raised.signal("a", "end", &(), "1").expect("open");
+    raised.settle();
+    let fault = &raised.faults()[0];
+    let expected = "(the history was written by build \"1.0\", and this is build \"1.1\")";
+    assert!(fault.contains(expected), "{fault}");
+    let mut mended = self::world::<LongerTimer>(raised.build_id("1.2"));
+    mended.run(run, 60 * MINUTE);
+    assert_eq!(mended.outcome(run), Some(Ok("ended".to_owned())));
+    assert_eq!(builds(&mended, run), ["build \"1.0\"", "build \"1.2\""]);
+
+    let (same, _) = world();
+    let mut same = self::world::<OtherInput>(same);
+    same.signal("a", "end", &(), "1").expect("open");
+    same.settle();
+    assert!(
+        same.faults()[0].contains("(both are build \"1.0\", so the code depends on"),
+        "{}",
+        same.faults()[0]
+    );
 }

@@ -18,14 +18,17 @@ use tokio::sync::{Notify, oneshot};
 
 use super::workflows::{Double, Note};
 use crate::worker::{
-    ActivityContext, Context, Options, Running, ServiceError, Worker, Workflow, WorkflowService, join,
+    ActivityContext, Context, Options, Running, ServiceError, ShadowReplay, Worker, Workflow,
+    WorkflowService, join,
 };
 
 /// An engine behind a lock. Its time goes on with the runtime's, and its deadlines are kept.
-struct Service {
+pub(super) struct Service {
     state: Mutex<State>,
     changed: Notify,
     began: tokio::time::Instant,
+    /// By how much the engine's time has been put ahead.
+    ahead: Mutex<Duration>,
 }
 
 struct State {
@@ -38,7 +41,7 @@ struct State {
 }
 
 impl Service {
-    fn new() -> Arc<Self> {
+    pub(super) fn new() -> Arc<Self> {
         let state = State {
             engine: Engine::new(),
             chance: Chance::new(3),
@@ -49,13 +52,25 @@ impl Service {
         };
         #[expect(clippy::disallowed_methods, reason = "the engine of this test keeps the runtime's time")]
         let began = tokio::time::Instant::now();
-        let service = Arc::new(Self { state: Mutex::new(state), changed: Notify::new(), began });
+        let service = Arc::new(Self {
+            state: Mutex::new(state),
+            changed: Notify::new(),
+            began,
+            ahead: Mutex::default(),
+        });
         tokio::spawn(Arc::clone(&service).keep_deadlines());
         service
     }
 
     fn now(&self) -> Timestamp {
-        Timestamp::from_micros(1_800_000_000_000_000) + self.began.elapsed()
+        let ahead = *self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        Timestamp::from_micros(1_800_000_000_000_000) + self.began.elapsed() + ahead
+    }
+
+    /// Puts the engine's time ahead.
+    pub(super) fn skip(&self, time: Duration) {
+        *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) += time;
+        self.changed.notify_waiters();
     }
 
     fn step(&self, decide: impl FnOnce(&mut Engine, &mut Step<'_>)) {
@@ -99,7 +114,7 @@ impl Service {
         }
     }
 
-    async fn start<W: Workflow>(&self, id: &str, input: &str) -> RunId {
+    pub(super) async fn start<W: Workflow>(&self, id: &str, input: &str) -> RunId {
         let start = StartWorkflow {
             input: vec![Payload::json(input)],
             identity: "test".to_owned(),
@@ -117,25 +132,31 @@ impl Service {
         }
     }
 
-    /// Waits for the run's last event.
-    async fn end(&self, run: RunId) -> Event {
+    /// Waits for the first event of a run that is such a one.
+    pub(super) async fn first(&self, run: RunId, is_such: impl Fn(&Event) -> bool) -> Event {
         loop {
             let changed = self.changed.notified();
-            let last = {
+            let found = {
                 let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-                state.histories[&run].last().and_then(|batch| batch.events.last().cloned())
+                let mut events = state.histories[&run].iter().flat_map(|batch| &batch.events);
+                events.find(|event| is_such(event)).cloned()
             };
-            if let Some(
-                end @ (Event::WorkflowExecutionCompleted { .. } | Event::WorkflowExecutionFailed { .. }),
-            ) = last
-            {
-                return end;
+            if let Some(event) = found {
+                return event;
             }
             changed.await;
         }
     }
 
-    async fn result(&self, run: RunId) -> String {
+    /// Waits for the run's last event.
+    async fn end(&self, run: RunId) -> Event {
+        let is_end = |event: &Event| {
+            matches!(event, Event::WorkflowExecutionCompleted { .. } | Event::WorkflowExecutionFailed { .. })
+        };
+        self.first(run, is_end).await
+    }
+
+    pub(super) async fn result(&self, run: RunId) -> String {
         let end = self.end(run).await;
         let Event::WorkflowExecutionCompleted { result, .. } = end else { panic!("not completed: {end:?}") };
         String::from_utf8(result[0].data.to_vec()).expect("JSON is text")
@@ -180,7 +201,7 @@ impl WorkflowService for Service {
     }
 }
 
-struct Sum;
+pub(super) struct Sum;
 impl Workflow for Sum {
     const TYPE: &'static str = "sum";
     type Input = i64;
@@ -212,14 +233,14 @@ impl Workflow for Noted {
     }
 }
 
-fn worker() -> Worker {
+pub(super) fn worker() -> Worker {
     Worker::new(namespace(), queue(), "worker-1")
         .workflow::<Sum>()
         .workflow::<Noted>()
         .activity::<Double>(|_: ActivityContext, n: i64| async move { Ok(2 * n) })
 }
 
-async fn begin(worker: Worker, service: &Arc<Service>) -> Running<Service> {
+pub(super) async fn begin(worker: Worker, service: &Arc<Service>) -> Running<Service> {
     worker.start(Arc::clone(service)).await.expect("nothing prevents it")
 }
 
@@ -242,7 +263,7 @@ async fn runs_are_worked_on_beside_each_other() {
 #[tokio::test]
 async fn with_shadow_replay_and_a_small_memory_the_end_is_the_same() {
     let service = Service::new();
-    let options = Options { cached_runs_max: 2, shadow_replay: true, ..Options::default() };
+    let options = Options { cached_runs_max: 2, shadow_replay: ShadowReplay::Always, ..Options::default() };
     let running = begin(worker().options(options), &service).await;
     let mut runs = Vec::new();
     for n in 0..10 {
