@@ -1,4 +1,5 @@
-//! How fast the engine decides, in memory: runs of one activity, a thousand open at a time.
+//! How fast the engine decides, in memory: runs of one activity, a thousand open at a time. Then what a decision costs
+//! beside 10² to 10⁵ open runs, and in a run of 10² to 10⁵ events: each against the smallest of the same run.
 //!
 //! `cargo run --release -p tidegate-engine --example engine_bench [runs]`
 
@@ -6,13 +7,13 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use tidegate_engine::{
-    ActivityTaskToken, Command, Effect, Engine, Input, Record, Reply, Request, ScheduleActivity,
+    ActivityTaskToken, Command, Effect, Engine, Input, Record, Reply, Request, ScheduleActivity, Settings,
     StartWorkflow, Step, Ticket, WorkflowTaskCompletion, WorkflowTaskToken,
 };
 use tidegate_model::chance::Chance;
 use tidegate_model::codec;
 use tidegate_model::id::{BootId, Namespace, TaskQueue, WorkflowId};
-use tidegate_model::payload::Payload;
+use tidegate_model::payload::{Header, Payload};
 use tidegate_model::time::{ClockState, Stamp, Timestamp};
 
 const OPEN_RUNS: usize = 1_000;
@@ -42,8 +43,36 @@ fn main() -> ExitCode {
         "snapshot taken in  {:>12.1} ms for {OPEN_RUNS} runs",
         bench.snapshot_time.as_secs_f64() * 1e3
     ));
+    sizes();
     ExitCode::SUCCESS
 }
+
+/// Decides the same beside ever more, so that what grows with the size shows.
+fn sizes() {
+    const SIZES: [usize; 4] = [100, 1_000, 10_000, 100_000];
+    const ROUNDS: usize = 5;
+    let mut beside_runs = Vec::new();
+    let mut beside_events = Vec::new();
+    for size in SIZES {
+        let mut bench = Bench::unbounded();
+        bench.open(size);
+        // One round is not counted: it pays for what the maps had not grown to yet.
+        beside_runs.push((0..=ROUNDS).skip(1).map(|_| bench.time_runs()).min().unwrap_or_default());
+        let mut bench = Bench::unbounded();
+        bench.lengthen(size);
+        beside_events.push((0..=ROUNDS).skip(1).map(|_| bench.time_signals()).min().unwrap_or_default());
+    }
+    for (what, times) in [("beside open runs", &beside_runs), ("in a run of events", &beside_events)] {
+        for (size, time) in SIZES.iter().zip(times) {
+            let ratio = time.as_secs_f64() / times[0].as_secs_f64();
+            let micros = time.as_secs_f64() * 1e6;
+            report(&format!("{what:<18} {size:>8} {micros:>10.2} µs a request, ratio {ratio:.2}"));
+        }
+    }
+}
+
+/// Runs, or signals, that are timed at once.
+const TIMED: usize = 500;
 
 struct Bench {
     engine: Engine,
@@ -72,6 +101,74 @@ impl Bench {
             snapshot_bytes_a_run: 0.0,
             snapshot_time: Duration::ZERO,
         }
+    }
+
+    /// Without a limit on how long a history may be, nor on how many are open.
+    fn unbounded() -> Self {
+        let settings = Settings {
+            history_events_max: u64::MAX,
+            history_bytes_max: u64::MAX,
+            signals_per_run_max: u64::MAX,
+            open_runs_max: usize::MAX,
+            ..Settings::default()
+        };
+        Self { engine: Engine::new().with_settings(settings), ..Self::new() }
+    }
+
+    /// Opens runs that stay open: each waits for an activity that nobody polls for.
+    fn open(&mut self, runs: usize) {
+        for n in 0..runs {
+            let mut start = start(n);
+            start.workflow_id = WorkflowId::new(format!("open/{n}")).expect("a workflow id");
+            start.request_id = format!("open-{n}");
+            self.ask(Request::StartWorkflowExecution(start));
+            let token = self.poll_workflow();
+            let activity = ScheduleActivity { task_queue: Some(idle_queue()), ..activity() };
+            self.complete(token, Command::ScheduleActivityTask(activity));
+            self.records.clear();
+        }
+    }
+
+    /// Time of a request while runs are taken from start to end.
+    fn time_runs(&mut self) -> Duration {
+        let (begun, before) = (now(), self.requests);
+        self.run_together(before..before + TIMED);
+        begun.elapsed() / u32::try_from(self.requests - before).expect("a few thousand")
+    }
+
+    /// Signals one run until its history has so many events.
+    fn lengthen(&mut self, events: usize) {
+        self.ask(Request::StartWorkflowExecution(start(0)));
+        for _ in 0..events / 4 {
+            self.signal_and_answer();
+        }
+    }
+
+    /// Time of a request while one run is signalled and answers.
+    fn time_signals(&mut self) -> Duration {
+        let (begun, before) = (now(), self.requests);
+        for _ in 0..TIMED {
+            self.signal_and_answer();
+        }
+        begun.elapsed() / u32::try_from(self.requests - before).expect("a few thousand")
+    }
+
+    /// Three requests, four events.
+    fn signal_and_answer(&mut self) {
+        self.ask(Request::SignalWorkflowExecution {
+            namespace: namespace(),
+            workflow_id: start(0).workflow_id,
+            run_id: None,
+            signal_name: String::from("value"),
+            input: vec![Payload::json("21.5")],
+            identity: String::from("bench"),
+            request_id: String::new(),
+            header: Header::new(),
+        });
+        let token = self.poll_workflow();
+        let completion = WorkflowTaskCompletion::new(token, Vec::new(), "bench");
+        self.ask(Request::RespondWorkflowTaskCompleted(Box::new(completion)));
+        self.records.clear();
     }
 
     /// Takes runs from start to end, side by side.
@@ -192,6 +289,10 @@ fn namespace() -> Namespace {
 
 fn queue() -> TaskQueue {
     TaskQueue::new("bench").expect("a queue")
+}
+
+fn idle_queue() -> TaskQueue {
+    TaskQueue::new("idle").expect("a queue")
 }
 
 fn stamp(now: Timestamp) -> Stamp {
