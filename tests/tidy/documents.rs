@@ -93,6 +93,34 @@ pub(crate) fn check_laws(repository: &Repository) -> Vec<String> {
     complaints
 }
 
+/// Rules of Temporal that docs/compatibility-rules.md accounts for, numbered from 1.
+const RULES: usize = 48;
+
+/// The rules in docs/compatibility-rules.md: a row for each number, which names a test of that number.
+pub(crate) fn check_rules(repository: &Repository) -> Vec<String> {
+    const PAGE: &str = "docs/compatibility-rules.md";
+    let Some(document) = repository.file(PAGE) else {
+        return vec![format!("there is no {PAGE}")];
+    };
+    let tests = tests(repository);
+    let mut complaints = Vec::new();
+    for rule in 1..=RULES {
+        let row = document.text.lines().find(|line| line.starts_with(&format!("| {rule} |")));
+        let named = row.and_then(|row| row.rsplit('`').nth(1));
+        match named {
+            None => complaints.push(format!("{PAGE}: rule {rule} names no test")),
+            Some(test) if !test.starts_with(&format!("rule_{rule}_")) => {
+                complaints.push(format!("{PAGE}: the test of rule {rule} is of another rule: {test}"));
+            }
+            Some(test) if !tests.contains(test) => {
+                complaints.push(format!("{PAGE}: there is no test {test}"));
+            }
+            Some(_) => {}
+        }
+    }
+    complaints
+}
+
 /// Names of the functions that stand right after a test's attribute.
 fn tests(repository: &Repository) -> BTreeSet<&str> {
     let mut found = BTreeSet::new();
@@ -166,6 +194,26 @@ mod tests {
         tree.assert_complains(check_laws, "names no test");
         tree.replace("ARCHITECTURE.md", "by care", "`time_stands_still`");
         tree.assert_complains(check_laws, "there is no test time_stands_still");
+    }
+
+    #[test]
+    fn a_rule_without_a_test_of_its_own_is_found() {
+        let tree = Planted::tidy();
+        tree.assert_complains(check_rules, "there is no docs/compatibility-rules.md");
+        let (mut rows, mut tests) = (String::new(), String::new());
+        for rule in 1..=RULES {
+            rows.push_str(&format!("| {rule} | holds | `rule_{rule}_holds` |\n"));
+            tests.push_str(&format!("#[test]\nfn rule_{rule}_holds() {{}}\n"));
+        }
+        tree.write("docs/compatibility-rules.md", &rows);
+        tree.append("high/src/clock.rs", &tests);
+        tree.assert_clean(check_rules);
+        tree.replace("docs/compatibility-rules.md", "`rule_7_holds`", "`rule_8_holds`");
+        tree.assert_complains(check_rules, "the test of rule 7 is of another rule: rule_8_holds");
+        tree.replace("docs/compatibility-rules.md", "`rule_9_holds`", "by care");
+        tree.assert_complains(check_rules, "rule 9 names no test");
+        tree.replace("high/src/clock.rs", "fn rule_11_holds", "fn rule_11_gone");
+        tree.assert_complains(check_rules, "there is no test rule_11_holds");
     }
 
     #[test]

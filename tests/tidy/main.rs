@@ -66,6 +66,11 @@ fn every_law_names_a_test_that_exists() {
 }
 
 #[test]
+fn every_rule_of_temporals_has_a_test_of_its_number() {
+    assert_tidy(documents::check_rules);
+}
+
+#[test]
 fn every_example_configuration_is_loaded_by_a_test() {
     assert_tidy(documents::check_examples);
 }
