@@ -1,7 +1,7 @@
 //! The world around the programs: real processes, a link that can be cut, and what must be true in the end.
 //!
-//! The test programs stand beside this folder: `tidy` reads the repository, `mqtt` talks to a real broker, `power_cut`
-//! runs the store on a bad disk, `e2e` runs everything.
+//! The test programs stand beside this folder: `tidy` reads the repository, `mqtt` talks to a real broker, `e2e`
+//! runs everything.
 
 pub mod site;
 pub mod link;
@@ -9,4 +9,3 @@ pub mod mosquitto;
 pub mod programs;
 pub mod recordings;
 pub mod checker;
-pub mod disk;
