@@ -205,8 +205,8 @@ impl Context {
     }
 
     /// Whether the run takes new code: `true` for runs that get here for the first time, `false` for those that went
-    /// by here under the old code. The answer is written into the history and holds for the whole run. When no run is
-    /// left that went by without it, the call and the old code can go.
+    /// by here under the old code. The answer is written into the history and holds for the whole run, which is found by
+    /// it (`TemporalChangeVersion`). When no run is left that went by without it, the call and the old code can go.
     #[must_use]
     pub fn patched(&self, id: &str) -> bool {
         self.shared.borrow_mut().patched(id)

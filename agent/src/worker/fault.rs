@@ -8,6 +8,7 @@ use tidegate_model::event::{Event, UpdateOutcome, WorkflowTaskFailedCause};
 use tidegate_model::id::EventId;
 use tidegate_model::payload::{Failure, Header, Payload, Payloads};
 
+use super::markers::is_change_version;
 use super::version::CodeVersion;
 use super::workflow::from_payloads;
 
@@ -205,7 +206,10 @@ fn is_trace(command: &Command, event: &Event, messages: &[WorkerMessage]) -> boo
         (
             Command::UpsertWorkflowSearchAttributes { search_attributes: asked },
             Event::UpsertWorkflowSearchAttributes { search_attributes: recorded, .. },
-        ) => same_data(asked, recorded),
+        ) => {
+            // The list is shorter in code that no longer asks for a patch that an older release asked for.
+            same_data(asked, recorded) || is_change_version(asked) && is_change_version(recorded)
+        }
         (
             Command::ModifyWorkflowProperties { upserted_memo: asked },
             Event::WorkflowPropertiesModified { upserted_memo: recorded, .. },

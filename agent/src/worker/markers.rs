@@ -5,13 +5,16 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tidegate_engine::Command;
-use tidegate_model::payload::{Header, Payloads};
+use tidegate_model::limits::SHOWN_PATCHES_BYTES_MAX;
+use tidegate_model::payload::{Header, Payload, Payloads};
 
 use super::state::Shared;
 use super::workflow::{from_payloads, to_payloads};
 
 /// Marker of a value that was made once.
 const SIDE_EFFECT: &str = "side-effect";
+/// Temporal's search attribute for the patches of a run.
+pub(super) const CHANGE_VERSION: &str = "TemporalChangeVersion";
 /// Marker of new code that was taken.
 pub(super) const PATCH: &str = "patch";
 
@@ -99,8 +102,19 @@ impl Shared {
         self.markers.patches.insert(id.to_owned(), takes);
         if takes {
             self.record(PATCH, details);
+            self.show_patches();
         }
         takes
+    }
+
+    /// Has the run found by the new code it takes, so that it can be asked whether old code is still wanted.
+    fn show_patches(&mut self) {
+        let taken = self.markers.patches.iter().filter(|(_, takes)| **takes).map(|(id, _)| id.as_str());
+        let list = serde_json::to_vec(&taken.collect::<Vec<_>>()).expect("texts have a JSON form");
+        if list.len() <= SHOWN_PATCHES_BYTES_MAX {
+            let search_attributes = Header::from([(CHANGE_VERSION.to_owned(), Payload::json(list))]);
+            self.push(Command::UpsertWorkflowSearchAttributes { search_attributes });
+        }
     }
 
     fn record(&mut self, name: &str, details: BTreeMap<String, Payloads>) {
@@ -112,6 +126,11 @@ impl Shared {
             user_metadata: None,
         });
     }
+}
+
+/// Whether these are a run's patches, and nothing else.
+pub(super) fn is_change_version(search_attributes: &Header) -> bool {
+    search_attributes.len() == 1 && search_attributes.contains_key(CHANGE_VERSION)
 }
 
 fn text(id: &str) -> Payloads {

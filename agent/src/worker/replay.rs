@@ -15,7 +15,7 @@ use tidegate_model::time::Timestamp;
 use super::ahead::{self, Ahead};
 use super::context::{CONTINUED, Context, WorkflowInfo};
 use super::fault::{self, Fault};
-use super::markers::PATCH;
+use super::markers::{PATCH, is_change_version};
 use super::outcome::{Ends, Outcome};
 use super::panics;
 use super::state;
@@ -451,10 +451,17 @@ impl Drop for Replay {
 
 /// New code that is the only code by now need not ask any more: what an older release wrote of it is passed over.
 fn is_forgotten_patch(event: &Event, expected: Option<&Command>) -> bool {
-    let Event::MarkerRecorded { marker_name, details, .. } = event else { return false };
-    let is_asked = matches!(expected, Some(Command::RecordMarker { marker_name: name, details: of, .. })
-        if name == marker_name && of == details);
-    marker_name == PATCH && !is_asked
+    if let Event::MarkerRecorded { marker_name, details, .. } = event {
+        let is_asked = matches!(expected, Some(Command::RecordMarker { marker_name: name, details: of, .. })
+            if name == marker_name && of == details);
+        return marker_name == PATCH && !is_asked;
+    }
+    if let Event::UpsertWorkflowSearchAttributes { search_attributes, .. } = event {
+        let is_asked = matches!(expected, Some(Command::UpsertWorkflowSearchAttributes { search_attributes })
+            if is_change_version(search_attributes));
+        return is_change_version(search_attributes) && !is_asked;
+    }
+    false
 }
 
 /// The engine answers some commands at once, between the traces of others.

@@ -11,3 +11,4 @@ mod changed_code;
 mod forbidden;
 mod host;
 mod deadlock;
+mod random_programs;

@@ -123,6 +123,8 @@ pub const WORKFLOW_TASKS_AT_ONCE_MAX: usize = 64;
 pub const ACTIVITIES_AT_ONCE_MAX: usize = 64;
 /// Times workflow code is polled for one event. More: it wakes itself for ever, and the workflow task fails.
 pub const POLLS_PER_EVENT_MAX: usize = 10_000;
+/// The list of a run's patches that it is found by (Temporal's SDKs: the same). Longer: it is not found by the next.
+pub const SHOWN_PATCHES_BYTES_MAX: usize = 2_048;
 /// How long workflow code may take from one poll to the next (Temporal: 2 s). Longer: its thread is left behind, the
 /// workflow task fails, and the run waits until the code comes back.
 pub const WORKFLOW_DEADLOCK_SECONDS: u64 = 2;

@@ -12,7 +12,7 @@ use tidegate_engine::{
 use tidegate_model::chance::Chance;
 use tidegate_model::event::{Event, HistoryBatch};
 use tidegate_model::id::{BootId, Namespace, RunId, TaskQueue, WorkflowId};
-use tidegate_model::payload::{Failure, Header, Payload, RetryPolicy};
+use tidegate_model::payload::{Failure, FailureInfo, Header, Payload, RetryPolicy};
 use tidegate_model::time::{ClockState, Stamp, Timestamp};
 use tokio::sync::{Notify, oneshot};
 
@@ -375,6 +375,76 @@ async fn an_activity_is_known_by_the_same_key_at_every_attempt() {
     service.result(run).await;
     let keys = [seen.recv().await, seen.recv().await, seen.recv().await];
     assert_eq!(keys, std::array::from_fn(|_| Some(format!("{run}/5/1"))));
+    running.stop(Duration::from_secs(5)).await;
+}
+
+#[tokio::test]
+async fn what_an_attempt_reports_reaches_the_next_one() {
+    let service = Service::new();
+    let (begins, mut begun) = tokio::sync::mpsc::unbounded_channel();
+    let copies = worker().activity::<Note>(move |cx: ActivityContext, _: String| {
+        let begins = begins.clone();
+        async move {
+            let from = cx.last_heartbeat::<u32>().expect("it is a number").unwrap_or(0);
+            begins.send(from).expect("the test listens");
+            assert!(!cx.heartbeat(&(from + 10)).await, "nobody asks for an end");
+            if from < 20 { Err(Failure::application("no power", "Test", false)) } else { Ok(()) }
+        }
+    });
+    let running = begin(copies, &service).await;
+    let run = service.start::<Noted>("a", "5").await;
+    assert_eq!(service.result(run).await, "\"done\"");
+    let from = [begun.recv().await, begun.recv().await, begun.recv().await];
+    assert_eq!(from, [Some(0), Some(10), Some(20)]);
+    running.stop(Duration::from_secs(5)).await;
+}
+
+struct GivesUp;
+impl Workflow for GivesUp {
+    const TYPE: &'static str = "gives-up";
+    type Input = ();
+    type Output = bool;
+    async fn run(cx: Context, (): ()) -> Result<bool, Failure> {
+        let note = cx.activity::<Note>("n".to_owned()).heartbeat(Duration::from_secs(30)).start();
+        cx.signal::<()>("enough").recv().await?;
+        note.cancel();
+        let failure = note.await.expect_err("it hears of it");
+        Ok(failure.cause.is_some_and(|cause| matches!(cause.info, FailureInfo::Canceled { .. })))
+    }
+}
+
+#[tokio::test]
+async fn an_activity_that_is_cancelled_hears_of_it_and_says_so() {
+    let service = Service::new();
+    let (beats, mut beating) = tokio::sync::mpsc::unbounded_channel();
+    let listens = worker().workflow::<GivesUp>().activity::<Note>(move |cx: ActivityContext, _: String| {
+        let beats = beats.clone();
+        async move {
+            while !cx.heartbeat(&()).await {
+                // A test that has heard enough hangs up.
+                if beats.send(()).is_err() {
+                    tokio::task::yield_now().await;
+                }
+            }
+            Err(cx.canceled())
+        }
+    });
+    let running = begin(listens, &service).await;
+    let run = service.start::<GivesUp>("a", "null").await;
+    beating.recv().await.expect("the attempt reports");
+    drop(beating);
+    let signal = Request::SignalWorkflowExecution {
+        namespace: namespace(),
+        workflow_id: WorkflowId::new("a").expect("an id"),
+        run_id: None,
+        signal_name: "enough".to_owned(),
+        input: vec![Payload::json("null")],
+        identity: "test".to_owned(),
+        request_id: "1".to_owned(),
+        header: Header::new(),
+    };
+    service.call(signal).await.expect("it is open");
+    assert_eq!(service.result(run).await, "true");
     running.stop(Duration::from_secs(5)).await;
 }
 

@@ -4,9 +4,9 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use serde_json::json;
-use tidegate_engine::IndexedValueType;
+use tidegate_engine::{IndexedValueType, ListWorkflows, Reply, Request};
 use tidegate_model::event::Event;
-use tidegate_model::id::RunId;
+use tidegate_model::id::{Namespace, RunId};
 use tidegate_model::payload::Failure;
 
 use super::workflows::{MINUTE, Note};
@@ -121,6 +121,18 @@ fn patches(world: &World, run: RunId) -> usize {
     world.history(run).iter().flat_map(|batch| &batch.events).filter(is_patch).count()
 }
 
+/// The ids of the executions a filter finds.
+fn found(world: &mut World, query: &str) -> Vec<String> {
+    let list = Request::ListWorkflowExecutions(ListWorkflows {
+        namespace: Some(Namespace::new("default").expect("a name")),
+        query: query.to_owned(),
+        page_size: 10,
+        page_token: None,
+    });
+    let Ok(Reply::Listed { runs, .. }) = world.call(list) else { panic!("{query} is a filter") };
+    runs.into_iter().map(|run| run.workflow_id.to_string()).collect()
+}
+
 #[test]
 fn a_run_that_went_by_under_the_old_code_stays_with_it_and_a_new_one_takes_the_new() {
     let mut world = rounds().workflow::<Before>();
@@ -133,6 +145,8 @@ fn a_run_that_went_by_under_the_old_code_stays_with_it_and_a_new_one_takes_the_n
     finish(&mut world, "old", old, ["old", "old"]);
     finish(&mut world, "new", new, ["new", "new"]);
     assert_eq!((patches(&world, old), patches(&world, new)), (0, 1), "one marker, however often it is asked");
+    assert_eq!(found(&mut world, "TemporalChangeVersion = 'word'"), ["new"]);
+    assert_eq!(found(&mut world, "TemporalChangeVersion IS NULL"), ["old"]);
     testkit::replay::<Patched>(world.history(old)).expect("the old side is there");
     testkit::replay::<Patched>(world.history(new)).expect("the code wrote it");
     assert_eq!(world.faults(), [""; 0]);
@@ -153,6 +167,25 @@ fn when_the_old_side_is_gone_runs_with_the_marker_go_on_and_runs_without_are_fou
     world.settle();
     assert!(world.faults()[0].contains("event 5 of the history is activity note 1"), "{}", world.faults()[0]);
     assert_eq!(world.outcome::<Vec<String>>(old), None, "it waits for better code");
+}
+
+/// A release with two patches, and one that has lost the first.
+struct Twice;
+struct Once;
+release!(Twice, |cx| if cx.patched("first") && cx.patched("word") { "new" } else { "old" });
+release!(Once, |cx| if cx.patched("word") { "new" } else { "old" });
+
+#[test]
+fn one_patch_of_several_can_go() {
+    let mut world = rounds().workflow::<Twice>();
+    let run = world.start::<Twice>("a", &());
+    world.settle();
+    assert_eq!(found(&mut world, "TemporalChangeVersion = 'first'"), ["a"]);
+    let mut world = world.workflow::<Once>();
+    finish(&mut world, "a", run, ["new", "new"]);
+    testkit::replay::<Once>(world.history(run)).expect("what the first wrote is passed over");
+    testkit::replay::<After>(world.history(run)).expect("and so is what both wrote");
+    assert_eq!(world.faults(), [""; 0]);
 }
 
 struct Shown;
