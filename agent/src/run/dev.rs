@@ -1,6 +1,7 @@
 //! `tidegate start-dev`: engine, Temporal's API and a store, in one process, with nothing to configure.
 //!
-//! The same log, engine and API as on a gateway; no broker, no pipelines, no bridge.
+//! The same log, engine and API as on a gateway; no broker, no pipelines, no bridge. It names the broker's tokens though
+//! there are none, because a gateway of another type would be all of it a second time in the program.
 
 mod dynamic;
 
@@ -26,6 +27,7 @@ use crate::clock::{self, Clock};
 use crate::config::{self, Log, LogFormat};
 use crate::control::{self, Control};
 use crate::gateway::{Effect, Gateway};
+use crate::mqtt::AckToken;
 use crate::telemetry;
 
 /// Page cache of the store on disk: a laptop has more than a gateway.
@@ -94,7 +96,7 @@ pub async fn run(
     for value in &server.dynamic_config {
         dynamic::set(&mut settings, value)?;
     }
-    let mut gateway = Gateway::<()>::new(u64::MAX).without_bridge().with_engine_settings(settings);
+    let mut gateway = Gateway::<AckToken>::new(u64::MAX).without_bridge().with_engine_settings(settings);
     let store = open(server.db_filename.as_deref(), &mut gateway)?;
     let reader = store.reader();
     let waiting = Arc::new(Waiting::default());
@@ -149,7 +151,7 @@ pub async fn run(
 }
 
 /// The namespaces and search attributes that the command line names; what is there already stays as it is.
-async fn register(client: &Client<()>, server: &DevServer) -> anyhow::Result<()> {
+async fn register(client: &Client<AckToken>, server: &DevServer) -> anyhow::Result<()> {
     for name in &server.namespaces {
         let request = Request::RegisterNamespace { name: name.clone(), wanted: NamespaceChange::default() };
         match client.call(request).await {
@@ -185,7 +187,7 @@ fn search_attribute(text: &str) -> anyhow::Result<(String, IndexedValueType)> {
     Ok((name.to_owned(), kind))
 }
 
-fn open(file: Option<&Path>, gateway: &mut Gateway<()>) -> anyhow::Result<Store> {
+fn open(file: Option<&Path>, gateway: &mut Gateway<AckToken>) -> anyhow::Result<Store> {
     let options =
         Options { cache_bytes: CACHE_BYTES, preallocate_bytes: 0, new_epoch: storage::new_epoch()? };
     let (store, _) = match file {
@@ -197,7 +199,7 @@ fn open(file: Option<&Path>, gateway: &mut Gateway<()>) -> anyhow::Result<Store>
 }
 
 /// Of a gateway's effects only answers have somebody to go to here.
-fn answers(waiting: Arc<Waiting>) -> Box<dyn FnMut(Vec<Effect<()>>) + Send> {
+fn answers(waiting: Arc<Waiting>) -> Box<dyn FnMut(Vec<Effect<AckToken>>) + Send> {
     Box::new(move |effects| {
         for effect in effects {
             match effect {
