@@ -68,7 +68,7 @@ mod tests;
 
 pub use activity::{ActivityContext, Handler};
 pub use calls::{ActivityCall, ActivityFuture};
-pub use combinators::{Either, join, join_all, select};
+pub use combinators::{Either, join, join_all, select, select_all};
 pub use context::{Context, ContinueAsNewOptions, WorkflowInfo};
 pub use health::{Blocked, Counts, Health};
 pub use host::{Options, Running, ShadowReplay, StartError, Worker};

@@ -27,6 +27,20 @@ pub async fn select<A: IntoFuture, B: IntoFuture>(a: A, b: B) -> Either<A::Outpu
     .await
 }
 
+/// Waits for the first of several and drops the others, as [`select`] does with two. Gives its place and its output;
+/// waits for ever where there are none.
+pub async fn select_all<F: IntoFuture>(futures: impl IntoIterator<Item = F>) -> (usize, F::Output) {
+    let mut futures: Vec<_> = futures.into_iter().map(|future| Box::pin(future.into_future())).collect();
+    poll_fn(|cx| {
+        let ready = |(at, future): (usize, &mut Pin<Box<F::IntoFuture>>)| match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Some((at, output)),
+            Poll::Pending => None,
+        };
+        futures.iter_mut().enumerate().find_map(ready).map_or(Poll::Pending, Poll::Ready)
+    })
+    .await
+}
+
 /// Waits for both.
 pub async fn join<A: IntoFuture, B: IntoFuture>(a: A, b: B) -> (A::Output, B::Output) {
     let mut a = pin!(a.into_future());

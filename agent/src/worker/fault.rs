@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use tidegate_engine::{Command, WorkerMessage, WorkerMessageBody};
+use tidegate_engine::{Command, Refusal, WorkerMessage, WorkerMessageBody};
 use tidegate_model::event::{Event, UpdateOutcome, WorkflowTaskFailedCause};
 use tidegate_model::id::EventId;
 use tidegate_model::payload::{Failure, Header, Payload, Payloads};
@@ -11,6 +11,9 @@ use tidegate_model::payload::{Failure, Header, Payload, Payloads};
 use super::markers::is_change_version;
 use super::version::CodeVersion;
 use super::workflow::from_payloads;
+
+/// The engine's word for commands that would close a run over events its code has not seen.
+const UNHANDLED_COMMAND: &str = "UnhandledCommand";
 
 /// What went wrong between the code and its history.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +37,8 @@ pub(crate) enum Fault {
     PotentialDeadlock(String),
     /// The code cannot run, or cannot go on.
     Unusable(String),
+    /// The engine does not take what the code asks for.
+    Refused(String),
     /// The history is not one: events are missing, or point to what is not there.
     BadHistory(String),
 }
@@ -45,9 +50,11 @@ impl Fault {
             Self::Disagreement { .. } | Self::Undeterministic(_) => {
                 WorkflowTaskFailedCause::NonDeterministicError
             }
-            Self::Panicked(_) | Self::PotentialDeadlock(_) | Self::Unusable(_) | Self::BadHistory(_) => {
-                WorkflowTaskFailedCause::WorkflowWorkerUnhandledFailure
-            }
+            Self::Panicked(_)
+            | Self::PotentialDeadlock(_)
+            | Self::Unusable(_)
+            | Self::Refused(_)
+            | Self::BadHistory(_) => WorkflowTaskFailedCause::WorkflowWorkerUnhandledFailure,
         }
     }
 
@@ -63,8 +70,17 @@ impl Fault {
             Self::Panicked(_) => "Panic",
             Self::PotentialDeadlock(_) => "PotentialDeadlock",
             Self::Unusable(_) => "UnusableCode",
+            Self::Refused(_) => "RefusedCommand",
             Self::BadHistory(_) => "BadHistory",
         }
+    }
+
+    /// What the engine's refusal of an answer says of the code, if anything: an answer may also come too late, or before
+    /// the code has seen what arrived meanwhile.
+    pub(super) fn of_refusal(refusal: &Refusal) -> Option<Self> {
+        let Refusal::InvalidArgument(reason) = refusal else { return None };
+        (reason != UNHANDLED_COMMAND)
+            .then(|| Self::Refused(format!("the engine does not take what the code asks for: {reason}")))
     }
 
     /// A disagreement over a turn that this code had answered.
@@ -109,6 +125,7 @@ impl fmt::Display for Fault {
             | Self::Panicked(what)
             | Self::PotentialDeadlock(what)
             | Self::Unusable(what)
+            | Self::Refused(what)
             | Self::BadHistory(what) => f.write_str(what),
         }
     }

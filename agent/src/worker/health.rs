@@ -21,7 +21,7 @@ pub struct Blocked {
     pub workflow_id: WorkflowId,
     /// Which workflow function.
     pub workflow_type: String,
-    /// What kind of fault: `NonDeterminism`, `Panic`, `PotentialDeadlock`, `UnusableCode`, `BadHistory`.
+    /// What kind of fault: `NonDeterminism`, `Panic`, `PotentialDeadlock`, `UnusableCode`, `RefusedCommand`, `BadHistory`.
     pub kind: &'static str,
     /// The fault, in words.
     pub message: String,

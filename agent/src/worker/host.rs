@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 
 use super::activity::{Beat, Handler, Handlers};
 use super::executor::{Answer, Executor};
+use super::fault::Fault;
 use super::health::Health;
 use super::replay::Turn;
 use super::service::{ServiceError, WorkflowService};
@@ -336,7 +337,6 @@ impl<S: WorkflowService> Shared<S> {
                 Request::RespondQueryTaskCompleted { token: token.clone(), answer }
             }
             Some(Answer::Turn(Turn { commands, messages, version }, query_results)) => {
-                self.health.note_turn(run_id);
                 if shadow {
                     self.health.note_shadow_replay();
                 }
@@ -360,15 +360,7 @@ impl<S: WorkflowService> Shared<S> {
                         .tell(Request::RespondQueryTaskCompleted { token: token.clone(), answer })
                         .await;
                 }
-                self.health.note_fault(run_id, &task.workflow_id, &task.workflow_type, task.attempt, &fault);
-                tracing::error!(
-                    workflow_id = %task.workflow_id,
-                    %run_id,
-                    workflow_type = task.workflow_type,
-                    attempt = task.attempt,
-                    %fault,
-                    "workflow is blocked: its code has to be mended"
-                );
+                self.note_fault(&task, &fault);
                 Request::RespondWorkflowTaskFailed {
                     token: task.token.clone(),
                     cause: fault.cause(),
@@ -379,17 +371,36 @@ impl<S: WorkflowService> Shared<S> {
             // No history or no thread: the lease runs out and the task is given out again.
             Some(Answer::NeedsHistory) | None => return,
         };
+        let is_turn = matches!(request, Request::RespondWorkflowTaskCompleted(_));
         match self.service.call(request).await {
             // The task was taken back as if it had never been: the run in memory is ahead of its history.
             Ok(Reply::WorkflowTaskCompleted { reset_history_event_id: Some(_), .. }) => {
                 self.threads.forget(run_id);
             }
+            Ok(_) if is_turn => self.health.note_turn(run_id),
             Ok(_) => {}
             Err(error) => {
                 self.threads.forget(run_id);
-                log_untaken(&error, "answer to a workflow task was not taken");
+                let refusal = if let ServiceError::Refused(refusal) = &error { Some(refusal) } else { None };
+                match refusal.filter(|_| is_turn).and_then(Fault::of_refusal) {
+                    Some(fault) => self.note_fault(&task, &fault),
+                    None => log_untaken(&error, "answer to a workflow task was not taken"),
+                }
             }
         }
+    }
+
+    fn note_fault(&self, task: &WorkflowTask, fault: &Fault) {
+        let run_id = task.token.run_id;
+        self.health.note_fault(run_id, &task.workflow_id, &task.workflow_type, task.attempt, fault);
+        tracing::error!(
+            workflow_id = %task.workflow_id,
+            %run_id,
+            workflow_type = task.workflow_type,
+            attempt = task.attempt,
+            %fault,
+            "workflow is blocked: its code has to be mended"
+        );
     }
 
     /// For an answer that leaves nothing behind here.

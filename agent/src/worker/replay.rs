@@ -387,7 +387,7 @@ impl Replay {
                         return Ok(());
                     }
                 }
-                Err(Fault::Unusable(format!(
+                Err(Fault::PotentialDeadlock(format!(
                     "the code woke itself {POLLS_PER_EVENT_MAX} times without waiting (limit POLLS_PER_EVENT_MAX)"
                 )))
             })
@@ -413,6 +413,14 @@ impl Replay {
         self.closed = true;
         self.drop_code();
         let mut shared = self.cx.shared();
+        if shared.handlers_at_work > 0 && !shared.replaying {
+            tracing::warn!(
+                workflow_id = %shared.info.workflow_id,
+                run_id = %shared.info.run_id,
+                handlers = shared.handlers_at_work,
+                "the run ends with handlers of updates at work; all_handlers_finished tells when they are done"
+            );
+        }
         let continued = shared.continued.take();
         let canceled = shared.cancel_requested.is_some();
         shared.commands.push(match (outcome, continued) {

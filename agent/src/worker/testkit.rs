@@ -26,6 +26,7 @@ pub use client::Update;
 pub use history::replay;
 
 use super::executor::{Answer, Executor};
+use super::fault::Fault;
 use super::replay::Turn;
 use super::state::canceled;
 use super::version::CodeVersion;
@@ -40,7 +41,8 @@ const START: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 /// What an attempt comes to; `None` when it falls silent.
 type Script = Box<dyn FnMut(&mut Attempt<'_>) -> Option<Result<Payloads, Failure>>>;
 
-/// The world a workflow runs in.
+/// The world a workflow runs in. One worker polls one task queue in it: what is sent to another waits for ever, or for
+/// its time-out.
 pub struct World {
     engine: Engine,
     chance: Chance,
@@ -429,6 +431,9 @@ impl World {
             }
             Answer::NeedsHistory => panic!("it was given"),
         };
+        if let Some(fault) = taken.as_ref().err().and_then(Fault::of_refusal) {
+            self.faults.push(fault.to_string());
+        }
         let goes_back =
             matches!(taken, Ok(Reply::WorkflowTaskCompleted { reset_history_event_id: Some(_), .. }));
         if taken.is_err() || goes_back {

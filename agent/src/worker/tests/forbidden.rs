@@ -168,3 +168,14 @@ fn a_type_nobody_knows_is_named_beside_those_that_are() {
     assert_eq!(world.faults()[0], "this worker has no workflow type \"picky\"; it has: forbidden");
     assert_eq!(world.outcome::<()>(run), None);
 }
+
+workflow!(Misnames, |cx| {
+    cx.upsert_search_attributes([("NoSuchAttribute", 7.into())]);
+    cx.timer(Duration::from_secs(1)).await;
+});
+
+#[test]
+fn what_the_engine_does_not_take_blocks_the_run_and_says_why() {
+    check::<Misnames>("the engine does not take what the code asks for: ");
+    check::<Misnames>("NoSuchAttribute");
+}

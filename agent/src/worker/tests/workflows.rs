@@ -6,7 +6,7 @@ use tidegate_model::payload::{Failure, FailureInfo, RetryPolicy, RetryState};
 use tidegate_model::time::Timestamp;
 
 use crate::worker::testkit::World;
-use crate::worker::{Activity, Context, Either, Workflow, join, join_all, select};
+use crate::worker::{Activity, Context, Either, Workflow, join, join_all, select, select_all};
 
 pub(super) struct Double;
 impl Activity for Double {
@@ -193,6 +193,28 @@ fn activities_beside_each_other_are_asked_for_in_one_turn() {
     let types = world.event_types(run);
     let first = types.iter().position(|name| *name == "ActivityTaskScheduled").expect("there are three");
     assert_eq!(types[first..first + 3], ["ActivityTaskScheduled"; 3]);
+}
+
+struct Fastest;
+impl Workflow for Fastest {
+    const TYPE: &'static str = "fastest";
+    type Input = Vec<u32>;
+    type Output = usize;
+
+    async fn run(cx: Context, minutes: Vec<u32>) -> Result<usize, Failure> {
+        Ok(select_all(minutes.into_iter().map(|minutes| cx.timer(MINUTE * minutes))).await.0)
+    }
+}
+
+#[test]
+fn of_several_the_first_wins_and_the_others_are_cancelled() {
+    let mut world = World::new().workflow::<Fastest>();
+    let run = world.start::<Fastest>("a", &[3, 1, 2, 1]);
+    world.run(run, 5 * MINUTE);
+    assert_eq!(world.outcome(run), Some(Ok(1)), "of two at one time the one that was asked for first");
+    let cancelled = world.event_types(run).into_iter().filter(|name| *name == "TimerCanceled").count();
+    assert!(cancelled >= 2, "{cancelled}");
+    assert_eq!(world.faults(), [""; 0]);
 }
 
 struct Stubborn;
