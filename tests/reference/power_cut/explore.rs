@@ -15,7 +15,7 @@ const WORK: usize = 50;
 /// Cuts made in one recording, a multiple of the models.
 const CUTS_PER_RECORDING: usize = 240;
 /// Violations after which a run is over: more say no more.
-const VIOLATIONS_MAX: usize = 10;
+pub(crate) const VIOLATIONS_MAX: usize = 10;
 
 /// What a run has seen.
 #[derive(Debug, Default)]
@@ -134,7 +134,7 @@ fn take_over(image: Vec<u8>, moment: usize, past: &Past) -> Result<(World, u64),
 }
 
 /// A panic is a broken promise as any other.
-fn unpanicked(work: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+pub(crate) fn unpanicked(work: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
     catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|panic| Err(format!("a panic: {}", text(panic.as_ref()))))
 }
@@ -144,6 +144,6 @@ fn text(panic: &(dyn Any + Send)) -> &str {
     borrowed.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a word")
 }
 
-fn below(chance: &mut Chance, bound: usize) -> usize {
+pub(crate) fn below(chance: &mut Chance, bound: usize) -> usize {
     usize::try_from(chance.below(bound as u64)).expect("below a usize")
 }

@@ -60,8 +60,8 @@ pub trait Host {
     /// As above.
     fn crash(&mut self, crash: Crash) -> Result<(), Difference>;
 
-    /// The last row that is on disk, where all that was decided is in it.
-    fn settled_row(&self) -> Option<u64> {
+    /// The last row that is on disk and the engine's state, where all that was decided is on disk.
+    fn settled(&self) -> Option<(u64, Vec<u8>)> {
         None
     }
 }
@@ -101,7 +101,7 @@ impl Host for InMemory {
     }
 
     fn turn(&mut self, now: Timestamp, input: Option<Input>) -> Result<Vec<Decided>, Difference> {
-        let decided = decide(&mut self.engine, &mut self.chance, now, input);
+        let decided = decide(&mut self.engine, &mut self.chance, now, stamp(now, 1), input);
         self.records.extend(decided.records.iter().cloned());
         // Now and then a snapshot is kept, to go on from later.
         if self.records.len() > self.snapshot.0 + 40 {
@@ -112,7 +112,7 @@ impl Host for InMemory {
 
     fn lose(&mut self, now: Timestamp, input: Input) -> Result<Vec<Decided>, Difference> {
         let mut chance = self.chance.clone();
-        Ok(vec![decide(&mut self.engine, &mut chance, now, Some(input))])
+        Ok(vec![decide(&mut self.engine, &mut chance, now, stamp(now, 1), Some(input))])
     }
 
     fn crash(&mut self, crash: Crash) -> Result<(), Difference> {
@@ -138,9 +138,15 @@ impl Host for InMemory {
 }
 
 /// Lets an engine decide, on what is asked or on what is due.
-pub fn decide(engine: &mut Engine, chance: &mut Chance, now: Timestamp, input: Option<Input>) -> Decided {
+pub fn decide(
+    engine: &mut Engine,
+    chance: &mut Chance,
+    now: Timestamp,
+    stamp: Stamp,
+    input: Option<Input>,
+) -> Decided {
     let (mut records, mut effects) = (Vec::new(), Vec::new());
-    let mut step = Step { now, stamp: stamp(now, 1), chance, records: &mut records, effects: &mut effects };
+    let mut step = Step { now, stamp, chance, records: &mut records, effects: &mut effects };
     let by_itself = input.is_none();
     match input {
         Some(input) => engine.handle(&mut step, input),

@@ -15,6 +15,7 @@ mod gist;
 mod coverage;
 mod host;
 mod sides;
+pub mod faults;
 
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ pub use host::{Crash, Decided, Host, InMemory, decide, stamp};
 pub use program::{Op, planted, random};
 pub use reference::Reference;
 pub use seen::Seen;
-pub use sides::{Sides, State};
+pub use sides::{Kept, Sides, State};
 
 /// A request's ticket, and what is said to it.
 pub type Answer = (Ticket, Result<Reply, Refusal>);

@@ -27,10 +27,21 @@ pub struct Sides<H> {
     pub state: State,
     /// What has happened.
     pub coverage: Coverage,
-    /// The state when each row was on disk; only of a host that has rows.
-    pub kept: Vec<(u64, State)>,
+    /// What was known when each row was on disk; only of a host that has rows.
+    pub kept: Vec<Kept>,
     /// A fault: a host that answers before it commits.
     pub answers_too_early: bool,
+}
+
+/// What was known when a row was on disk.
+#[derive(Clone)]
+pub struct Kept {
+    /// Which.
+    pub row: u64,
+    /// Outside of the engine.
+    pub state: State,
+    /// The engine's own state.
+    pub engine: Vec<u8>,
 }
 
 /// What is known outside of the engine.
@@ -137,7 +148,8 @@ impl<H: Host> Sides<H> {
                 self.state.now = until;
                 self.state.reference.advance(until);
                 // Where the engine has nothing to do, the reference has not either.
-                return self.compare(Vec::new());
+                self.compare(Vec::new())?;
+                return self.state.compare_open(|run_id| self.host.is_open(run_id));
             };
             self.state.now = self.state.now.max(at);
             self.turn(None)?;
@@ -147,6 +159,8 @@ impl<H: Host> Sides<H> {
 
     fn crash(&mut self, crash: Crash) -> Result<(), Difference> {
         self.host.crash(crash)?;
+        // What waited to be written went to the disk before an orderly end.
+        self.keep();
         self.state.crash();
         Ok(())
     }
@@ -176,11 +190,17 @@ impl<H: Host> Sides<H> {
             self.state.now = now;
             self.compare(answers)?;
         }
-        let known = self.kept.last().map(|(row, _)| *row);
-        if let Some(row) = self.host.settled_row().filter(|row| Some(*row) != known) {
-            self.kept.push((row, self.state.clone()));
-        }
+        self.state.compare_open(|run_id| self.host.is_open(run_id))?;
+        self.keep();
         Ok(())
+    }
+
+    /// Notes what is known by now, where another row is on disk.
+    pub fn keep(&mut self) {
+        let known = self.kept.last().map(|kept| kept.row);
+        if let Some((row, engine)) = self.host.settled().filter(|(row, _)| Some(*row) != known) {
+            self.kept.push(Kept { row, state: self.state.clone(), engine });
+        }
     }
 
     fn compare(&mut self, answers: Vec<Answer>) -> Result<(), Difference> {
@@ -195,7 +215,7 @@ impl<H: Host> Sides<H> {
         if is != should {
             return Err(format!("answers:\n  {is:?}\nshould be\n  {should:?}"));
         }
-        self.state.compare_histories(|run_id| self.host.is_open(run_id))
+        self.state.compare_histories()
     }
 }
 
@@ -222,11 +242,23 @@ impl State {
         self.seen.crash();
     }
 
+    /// Both sides say the same of which runs are open.
+    ///
+    /// # Errors
+    /// What differs.
+    pub fn compare_open(&self, is_open: impl Fn(RunId) -> bool) -> Result<(), Difference> {
+        let differs = |run_id: &&RunId| is_open(**run_id) != self.reference.is_open(**run_id);
+        match self.seen.histories.keys().find(differs) {
+            Some(run_id) => Err(format!("run {run_id} is open: {}", is_open(*run_id))),
+            None => Ok(()),
+        }
+    }
+
     /// What has been compared does not change: only what is new is looked at.
     ///
     /// # Errors
     /// What differs.
-    pub fn compare_histories(&mut self, is_open: impl Fn(RunId) -> bool) -> Result<(), Difference> {
+    pub fn compare_histories(&mut self) -> Result<(), Difference> {
         let Self { reference, seen, compared, .. } = self;
         let histories = &seen.histories;
         if let Some((missing, run)) = reference.runs.iter().find(|(id, _)| !histories.contains_key(*id)) {
@@ -236,9 +268,6 @@ impl State {
             let is_dense = batches.windows(2).all(|pair| pair[0].next_event_id() == pair[1].first_event_id);
             if !is_dense {
                 return Err(format!("the events of run {run_id} are not numbered as they come"));
-            }
-            if is_open(*run_id) != reference.is_open(*run_id) {
-                return Err(format!("run {run_id} is open: {}", is_open(*run_id)));
             }
             let Some(run) = reference.any_run(*run_id) else {
                 return Err(format!("there should not be a run {run_id}: {batches:?}"));

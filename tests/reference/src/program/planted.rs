@@ -7,7 +7,7 @@ use super::activity::{self, Task};
 use super::command::Wanted;
 use super::start::Start;
 use super::talk::{self, Answers};
-use super::{Asked, Op, Pick, Token, look, schedule, workflow};
+use super::{Asked, Op, Pick, Token, look, namespace, schedule, workflow};
 
 const LAST: Token = Token::Fresh(Pick(0));
 
@@ -153,6 +153,18 @@ pub fn describe_schedule() -> Op {
 #[must_use]
 pub fn describe(workflow: u8) -> Op {
     Op::Ask(Asked::Look(look::Asked::Describe { workflow, run: None }))
+}
+
+/// Everything there is to be seen.
+#[must_use]
+pub fn look_at_everything() -> Vec<Op> {
+    let mut ops: Vec<Op> = [0, 1, 2, 3, 4, 5, 6, 100].map(describe).into();
+    let all = look::Asked::List { namespace: None, query: 0, size: 100, goes_on: false };
+    ops.push(Op::Ask(Asked::Look(all)));
+    let schedules = [0, 1, 100].map(|schedule| schedule::Asked::Describe { schedule });
+    ops.extend(schedules.map(|asked| Op::Ask(Asked::Schedule(asked))));
+    ops.push(Op::Ask(Asked::Namespace(namespace::Asked::List { size: 9, after: None })));
+    ops
 }
 
 fn complete(wanted: Wanted) -> Op {

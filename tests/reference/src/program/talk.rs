@@ -68,13 +68,7 @@ pub(super) fn random(chance: &mut Chance) -> Asked {
         5..=7 => {
             Asked::Answer { token: token(chance), answer: [None, Some(true), Some(false)][below(chance, 3)] }
         }
-        8..=12 => Asked::Update {
-            workflow: workflow(chance),
-            run: maybe_pick(chance),
-            by_chain: flip(chance),
-            id: small(chance, 5),
-            wait: STAGES[below(chance, 3)],
-        },
+        8..=12 => update(chance),
         13 => Asked::UpdateWithStart {
             start: start::random(chance),
             id: small(chance, 5),
@@ -86,6 +80,16 @@ pub(super) fn random(chance: &mut Chance) -> Asked {
             id: small(chance, 5),
             wait: [None, Some(STAGES[1]), Some(STAGES[2])][below(chance, 3)],
         },
+    }
+}
+
+pub(super) fn update(chance: &mut Chance) -> Asked {
+    Asked::Update {
+        workflow: workflow(chance),
+        run: maybe_pick(chance),
+        by_chain: flip(chance),
+        id: small(chance, 5),
+        wait: STAGES[below(chance, 3)],
     }
 }
 
@@ -137,7 +141,7 @@ impl Asked {
                     run_id: run_id.filter(|_| !by_chain),
                     first_execution_run_id: first,
                     wait: *wait,
-                    request: update(*id),
+                    request: asked_for(*id),
                 }))
             }
             Self::UpdateWithStart { start, id, wait } => {
@@ -150,7 +154,7 @@ impl Asked {
                         run_id: None,
                         first_execution_run_id: None,
                         wait: *wait,
-                        request: update(*id),
+                        request: asked_for(*id),
                     }),
                 }
             }
@@ -169,7 +173,7 @@ impl Asked {
 }
 
 /// 0 is one that asks badly: its id is empty.
-fn update(id: u8) -> UpdateRequest {
+fn asked_for(id: u8) -> UpdateRequest {
     UpdateRequest {
         update_id: if id == 0 { String::new() } else { name('u', id) },
         identity: String::from("caller"),

@@ -36,7 +36,8 @@ impl Reference {
         let mut anew = Anew::new(kept, reset.reapply_exclude);
         anew.take(left.iter().map(|(_, event)| event), true);
         for run_id in &chain[1..] {
-            anew.take(self.run(*run_id).history.iter().map(|(_, event)| event), false);
+            let following = self.any_run(*run_id).expect("what a chain names has begun");
+            anew.take(following.history.iter().map(|(_, event)| event), false);
         }
         if let Some(open) = current.filter(|open| chain.last() == Some(open)) {
             let waiting = self.run(open).flushed();
@@ -88,7 +89,7 @@ impl Reference {
     fn chain_from(&self, run_id: RunId) -> Vec<RunId> {
         let mut chain = vec![run_id];
         while let Some(Event::WorkflowExecutionContinuedAsNew(as_new)) =
-            self.run(chain[chain.len() - 1]).history.last().map(|(_, event)| event)
+            self.any_run(chain[chain.len() - 1]).and_then(|run| run.history.last()).map(|(_, event)| event)
         {
             chain.push(as_new.new_execution_run_id);
         }
