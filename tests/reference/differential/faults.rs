@@ -8,7 +8,7 @@ use tidegate_reference::faults::{self, Fault};
 use tidegate_reference::{Crash, Difference, InMemory, Op, Sides, planted, random};
 
 /// Random programs within which a fault must be noticed.
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 150;
 
 /// How a program goes with a fault in what comes back from the disk. A process that does not come back is a difference
 /// too.

@@ -106,7 +106,7 @@ pub(super) fn random(chance: &mut Chance, talks: bool) -> Asked {
         0..=4 => Asked::Start(start::random(chance)),
         5 => Asked::SignalWithStart(start::random(chance)),
         6..=8 => {
-            Asked::Signal { workflow: workflow(chance), request: small(chance, 4), run: maybe_pick(chance) }
+            Asked::Signal { workflow: workflow(chance), request: small(chance, 3), run: maybe_pick(chance) }
         }
         9 => Asked::Cancel {
             workflow: workflow(chance),
