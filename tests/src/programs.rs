@@ -12,20 +12,29 @@ use crate::site::{Broker, Programs};
 /// # Errors
 /// When one of them is missing, with the command that makes it.
 pub fn built() -> anyhow::Result<Programs> {
-    let this = std::env::current_exe().context("asking where this program is")?;
-    // …/target/<profile>/deps/<test>-<hash>, …/target/<profile>/<program>
-    let folder = this
-        .ancestors()
-        .skip(1)
-        .find(|folder| !folder.ends_with("deps"))
-        .context("a program lies in a folder")?;
+    let folder = folder()?;
     let broker = mosquitto::installed().context("mosquitto is not installed: apt-get install mosquitto")?;
     Ok(Programs {
-        agent: vec![program(folder, "tidegate")?.into()],
-        bridge: vec![program(folder, "tidegate-bridge")?.into()],
-        sensor: vec![program(folder, "host_sensor")?.into()],
+        agent: vec![program(&folder, "tidegate")?.into()],
+        bridge: vec![program(&folder, "tidegate-bridge")?.into()],
+        sensor: vec![program(&folder, "host_sensor")?.into()],
         broker: Broker::Mosquitto(broker),
     })
+}
+
+/// The agent this build made, without a broker.
+///
+/// # Errors
+/// When it is missing, with the command that makes it.
+pub fn agent() -> anyhow::Result<PathBuf> {
+    program(&folder()?, "tidegate")
+}
+
+/// The folder of what Cargo built: …/target/<profile>/deps/<test>-<hash> stands beside …/target/<profile>/<program>.
+fn folder() -> anyhow::Result<PathBuf> {
+    let this = std::env::current_exe().context("asking where this program is")?;
+    let folder = this.ancestors().skip(1).find(|folder| !folder.ends_with("deps"));
+    Ok(folder.context("a program lies in a folder")?.to_owned())
 }
 
 fn program(folder: &Path, name: &str) -> anyhow::Result<PathBuf> {
