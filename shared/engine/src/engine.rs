@@ -373,6 +373,9 @@ impl Engine {
         if let Err(wrong) = ids {
             return Some(Err(wrong.into()));
         }
+        if self.index.retired.has(step.now, &key.namespace, &worker_instance_key) {
+            return Some(Ok(key.kind.nothing()));
+        }
         if self.index.queues.polls_waiting() >= POLLS_WAITING_MAX {
             let message = format!("{POLLS_WAITING_MAX} polls are waiting");
             return Some(Err(Refusal::ResourceExhausted { limit: "POLLS_WAITING_MAX", message }));

@@ -12,6 +12,7 @@ use tidegate_model::time::Timestamp;
 use crate::deadlines::{Deadlines, Due};
 use crate::outbox::{Errand, Outbox};
 use crate::queue::{QueueKey, Queues, Ready};
+use crate::retired::Retired;
 use crate::workers::{Held, Workers};
 
 /// See the module.
@@ -20,6 +21,7 @@ pub(crate) struct Index {
     pub(crate) deadlines: Deadlines,
     pub(crate) queues: Queues,
     pub(crate) workers: Workers,
+    pub(crate) retired: Retired,
     /// When the process took its first decision; `None` before that. Not derived: it is the process's own.
     awake_since: Option<Timestamp>,
     pub(crate) outbox: Outbox,

@@ -37,6 +37,7 @@ mod timeout;
 mod cancel;
 mod terminate;
 mod reset;
+mod retired;
 mod close;
 mod closed;
 mod due;

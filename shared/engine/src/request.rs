@@ -218,7 +218,8 @@ pub enum Request {
         identity: String,
     },
     /// One worker of a process ends in good order, as Temporal's `ShutdownWorker` says it: its polls are answered
-    /// empty, and what waits on its sticky queue goes to the normal one. What it holds it will answer.
+    /// empty, those that come late too, and what waits on its sticky queue goes to the normal one. What it holds it
+    /// will answer.
     ShutdownWorkerInstance {
         /// Namespace of its queues.
         namespace: Namespace,

@@ -94,6 +94,7 @@ impl Engine {
             namespace: namespace.clone(),
             name,
         });
+        self.index.retired.put(step.now, namespace.clone(), worker_instance_key);
         let is_its = |key: &QueueKey, poll: &Poll| {
             key.namespace == namespace
                 && (!worker_instance_key.is_empty() && poll.worker_instance_key == worker_instance_key

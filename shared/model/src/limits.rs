@@ -217,6 +217,10 @@ pub const OPEN_RUNS_MAX: usize = 100_000;
 pub const CLOSED_RUNS_KEPT_MAX: usize = 1_000;
 /// Polls waiting at once over all queues. More: the poll is refused with "resource exhausted".
 pub const POLLS_WAITING_MAX: usize = 10_000;
+/// How long polls of a worker that has ended are answered empty at once: Temporal's. Later: they wait like any other.
+pub const WORKERS_RETIRED_SECONDS_MAX: u64 = 30;
+/// Workers that ended and are remembered. More: the one that ended first is forgotten, and polls of it wait.
+pub const WORKERS_RETIRED_MAX: usize = 1_000;
 /// A failure message that is kept with an attempt (Temporal: 4 KiB); longer ones are cut.
 pub const FAILURE_BYTES_MAX: usize = 4_096;
 /// Causes behind a failure. Further ones are cut when it is stored or sent: wrapped failures grow without end in a

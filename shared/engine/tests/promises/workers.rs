@@ -255,3 +255,26 @@ fn what_waits_on_the_sticky_queue_of_a_worker_that_ends_goes_to_the_normal_one_a
         ",
     );
 }
+
+#[test]
+fn polls_of_a_worker_that_has_ended_are_answered_empty_for_a_while() {
+    check(
+        "
+        > retire one sticky=s
+        ok
+        > start w
+        started
+        > poll q key=one
+        alice: nothing
+        > poll activity q key=one as bob
+        bob: nothing
+        > poll q key=two as carol
+        carol: task of w, attempt 1, whole 1-3
+        > wait 29s
+        > poll activity q key=one as bob
+        bob: nothing
+        > wait 1s
+        > poll activity q key=one as bob
+        ",
+    );
+}
