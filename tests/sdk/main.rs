@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use tidegate_tests::programs;
@@ -18,6 +18,11 @@ use tidegate_tests::site::{Process, free_address, wait_for};
 
 /// Longest between two lines of a program: a step waits a minute for what should come, some for several things.
 const PATIENCE: Duration = Duration::from_secs(180);
+
+/// After each of these the agent is killed too, while the next step begins. Not just before a worker starts or stops:
+/// what an SDK says or asks then it says once, and one that is not heard gives up or waits for a minute.
+const KILLED_AFTER: [&str; 4] =
+    ["ok query", "ok continue-as-new", "ok search-attributes", "ok outage-signal"];
 
 /// What `tests/sdk/run prepare` says when a toolchain is missing.
 const TOOL_MISSING: i32 = 77;
@@ -84,8 +89,9 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are a folder below the root")
 }
 
-/// Runs a program to its end and kills the server when it is ready for that.
+/// Runs a program to its end and kills the server in the middle of the outage it is ready for, and at other times.
 fn run(sdk: &str, folder: &Path) -> anyhow::Result<()> {
+    let begun = Instant::now();
     let mut server = Server::start(folder)?;
     let mut program = Command::new(root().join("tests/sdk/run"))
         .args([sdk, &server.address(), "default"])
@@ -109,10 +115,17 @@ fn run(sdk: &str, folder: &Path) -> anyhow::Result<()> {
     let ended = loop {
         match lines.recv_timeout(PATIENCE) {
             Ok(line) if line == "READY-FOR-KILL" => {
+                // The second time, the agent has only begun to recover.
+                server.kill_and_restart()?;
                 server.kill_and_restart()?;
                 writeln!(input, "over").context("the program listens")?;
             }
-            Ok(line) => steps.push(line),
+            Ok(line) => {
+                if KILLED_AFTER.contains(&line.as_str()) {
+                    server.kill_and_restart()?;
+                }
+                steps.push(line);
+            }
             Err(RecvTimeoutError::Disconnected) => break true,
             Err(RecvTimeoutError::Timeout) => break false,
         }
@@ -121,13 +134,15 @@ fn run(sdk: &str, folder: &Path) -> anyhow::Result<()> {
         program.kill().context("a program that hangs")?;
     }
     let status = program.wait()?;
-    let replayed = steps.last().is_some_and(|step| step.starts_with("ok replay"));
+    let replayed = steps.last().is_some_and(|step| step.starts_with("ok replay ("));
     if !(ended && status.success() && replayed) {
         let how = if ended { status.to_string() } else { format!("silent for {PATIENCE:?}") };
         let stderr = std::fs::read_to_string(folder.join("stderr")).unwrap_or_default();
         bail!("{sdk}: {how}\n{}\n{}\n{}", steps.join("\n"), tail(&stderr), server.said());
     }
-    server.check()
+    server.check()?;
+    println!("{sdk}: all steps in {} s, to {:?}", begun.elapsed().as_secs(), steps.last());
+    Ok(())
 }
 
 fn tail(text: &str) -> String {
@@ -138,7 +153,13 @@ fn tail(text: &str) -> String {
 /// What the programs talk to.
 enum Server {
     /// `tidegate start-dev` on a port and a file that stay the same.
-    Agent { process: Option<Process>, program: Vec<OsString>, arguments: Vec<OsString>, address: SocketAddr },
+    Agent {
+        process: Option<Process>,
+        program: Vec<OsString>,
+        arguments: Vec<OsString>,
+        address: SocketAddr,
+        killed: usize,
+    },
     /// Somebody else's.
     Elsewhere(String),
 }
@@ -159,13 +180,14 @@ impl Server {
             program: vec![programs::agent()?.into()],
             arguments: arguments.split(' ').map(OsString::from).collect(),
             address,
+            killed: 0,
         };
         server.bring_up(folder)?;
         Ok(server)
     }
 
     fn bring_up(&mut self, folder: &Path) -> anyhow::Result<()> {
-        let Self::Agent { process, program, arguments, address } = self else { return Ok(()) };
+        let Self::Agent { process, program, arguments, address, .. } = self else { return Ok(()) };
         let mut agent = Process::start("agent", folder, program, arguments)?;
         let address = *address;
         wait_for(&mut agent, "listens", || Ok(TcpStream::connect(address).is_ok()))?;
@@ -174,7 +196,8 @@ impl Server {
     }
 
     fn kill_and_restart(&mut self) -> anyhow::Result<()> {
-        let Self::Agent { process, .. } = self else { return Ok(()) };
+        let Self::Agent { process, killed, .. } = self else { return Ok(()) };
+        *killed += 1;
         let agent = process.take().context("an agent was started")?;
         let folder = agent.log().parent().context("a log lies in a folder")?.to_owned();
         agent.kill()?;
@@ -195,9 +218,10 @@ impl Server {
         }
     }
 
-    /// The agent is up, and nothing it said needs a person to look.
+    /// The agent was killed as often as it should be, is up, and nothing it said needs a person to look.
     fn check(&mut self) -> anyhow::Result<()> {
-        let Self::Agent { process: Some(agent), .. } = self else { return Ok(()) };
+        let Self::Agent { process: Some(agent), killed, .. } = self else { return Ok(()) };
+        ensure!(*killed == KILLED_AFTER.len() + 2, "a step is missing: the agent was killed {killed} times");
         ensure!(agent.ended()?.is_none(), "the agent ended by itself:\n{}", agent.said());
         let log = std::fs::read_to_string(agent.log())?;
         let serious = log.lines().filter(|line| line.contains("ERROR") || line.contains("panicked"));
