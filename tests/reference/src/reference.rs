@@ -65,6 +65,7 @@ struct Volatile {
     awake_since: Option<Timestamp>,
     /// Whoever waits for a task, in the order they came.
     polls: Vec<polls::Poll>,
+    ended: Vec<polls::Ended>,
     queues: BTreeMap<polls::Key, polls::Queue>,
     /// In the order they were asked.
     queries: Vec<queries::Query>,

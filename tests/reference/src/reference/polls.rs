@@ -14,6 +14,8 @@ use super::run::Task;
 const POLL_TIMEOUT: Duration = Duration::from_secs(60);
 /// A queue that nobody has polled for so long is deserted.
 const UNPOLLED: Duration = Duration::from_secs(10);
+/// For so long a worker that has ended gets no task.
+const RETIRED: Duration = Duration::from_secs(30);
 /// For so long it is shown who polled.
 const SHOWN: Duration = Duration::from_secs(300);
 
@@ -31,6 +33,14 @@ pub(super) struct Poll {
     pub(super) identity: String,
     pub(super) instance: String,
     pub(super) until: Timestamp,
+}
+
+/// A worker that said it ends.
+#[derive(Clone)]
+pub(super) struct Ended {
+    namespace: Namespace,
+    instance: String,
+    until: Timestamp,
 }
 
 /// Who came to a queue.
@@ -56,10 +66,25 @@ impl Key {
     pub(super) fn of_workflows(namespace: &Namespace, queue: &TaskQueue) -> Self {
         Self { kind: TaskQueueKind::Workflow, namespace: namespace.clone(), queue: queue.clone() }
     }
+
+    const fn nothing(&self) -> Reply {
+        match self.kind {
+            TaskQueueKind::Workflow => Reply::WorkflowTask(None),
+            TaskQueueKind::Activity => Reply::ActivityTask(None),
+        }
+    }
 }
 
 impl Reference {
     pub(super) fn poll(&mut self, ticket: Ticket, key: Key, identity: String, instance: String) {
+        let now = self.now;
+        let is_it = |ended: &Ended| {
+            ended.namespace == key.namespace && ended.instance == instance && now < ended.until
+        };
+        if !instance.is_empty() && self.volatile.ended.iter().any(is_it) {
+            self.reply(ticket, Ok(key.nothing()));
+            return;
+        }
         let queue = self.volatile.queues.entry(key.clone()).or_default();
         queue.seen = Some(self.now);
         queue.came.insert(identity.clone(), self.now);
@@ -94,11 +119,7 @@ impl Reference {
     fn dismiss_polls(&mut self, is_meant: impl Fn(&Poll) -> bool) {
         while let Some(at) = self.volatile.polls.iter().position(&is_meant) {
             let poll = self.take_poll(at);
-            let nothing = match poll.key.kind {
-                TaskQueueKind::Workflow => Reply::WorkflowTask(None),
-                TaskQueueKind::Activity => Reply::ActivityTask(None),
-            };
-            self.reply(poll.ticket, Ok(nothing));
+            self.reply(poll.ticket, Ok(poll.key.nothing()));
         }
     }
 
@@ -119,6 +140,12 @@ impl Reference {
         sticky: Option<TaskQueue>,
         instance: &str,
     ) {
+        let until = self.now + RETIRED;
+        self.volatile.ended.push(Ended {
+            namespace: namespace.clone(),
+            instance: instance.to_owned(),
+            until,
+        });
         let sticky = sticky.map(|queue| Key::of_workflows(namespace, &queue));
         self.dismiss_polls(|poll| {
             poll.key.namespace == *namespace
