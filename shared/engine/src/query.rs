@@ -10,7 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tidegate_model::id::RunId;
-use tidegate_model::limits::{QUERIES_WAITING_MAX, QUERY_WAIT_SECONDS_MAX, WORKFLOW_TASK_FAILING_ATTEMPT};
+use tidegate_model::limits::{
+    QUERIES_WAITING_MAX, QUERY_RESULT_BYTES_MAX, QUERY_WAIT_SECONDS_MAX, WORKFLOW_TASK_FAILING_ATTEMPT,
+};
+use tidegate_model::payload::Payload;
 use tidegate_model::time::Timestamp;
 
 use crate::alarms::Alarm;
@@ -169,7 +172,9 @@ impl Engine {
         let query = self.end_query(id).expect("a query that is answered waits");
         let reply = match answer {
             QueryAnswer::Answered(payloads) => {
-                match bounds::payloads("query result", &payloads, &self.settings) {
+                let bytes = payloads.iter().map(Payload::size).sum();
+                match bounds::within("query result", bytes, "QUERY_RESULT_BYTES_MAX", QUERY_RESULT_BYTES_MAX)
+                {
                     Ok(()) => Ok(Reply::Query(QueryAnswer::Answered(payloads))),
                     Err(wrong) => Err(Refusal::QueryFailed { message: wrong.to_string(), failure: None }),
                 }

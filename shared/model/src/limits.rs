@@ -265,6 +265,9 @@ pub const SPECULATIVE_EVENTS_MAX: u64 = 10;
 pub const QUERIES_WAITING_MAX: usize = 1_000;
 /// A query that no worker has answered is refused after this. Temporal leaves it to the client's own deadline.
 pub const QUERY_WAIT_SECONDS_MAX: u64 = 30;
+/// What a query is answered with, which is never stored: as large as Temporal's largest payload, for stacks and dumps.
+/// Larger: the query has failed.
+pub const QUERY_RESULT_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// From this attempt of a workflow task on, queries and updates of its run are refused: Temporal's. Code that does not
 /// get through its tasks will not answer.
 pub const WORKFLOW_TASK_FAILING_ATTEMPT: u32 = 3;
@@ -298,6 +301,8 @@ pub const API_REFUSAL_DELAY_MILLIS: u64 = 100;
 pub const API_ANSWER_BEFORE_DEADLINE_MILLIS: u64 = 1_000;
 /// Digits of a caller's deadline, by gRPC's rules. More: as if he had none.
 pub const API_TIMEOUT_DIGITS_MAX: usize = 8;
+/// Workers that have ended whose idle polls have not been let go yet. More: polls are let go that need not be.
+pub const API_WORKERS_ENDED_MAX: usize = 64;
 /// A token that a caller brings back. Larger: refused, it is none of ours.
 pub const API_TOKEN_BYTES_MAX: usize = 8 * 1024;
 /// Events in a page of a history: Temporal's default. The last batch of a page is given whole.
@@ -427,6 +432,8 @@ const _: () = assert!(
     DOWNLINK_INBOX_MAX > DOWNLINK_WAITING_MAX + SIGNALS_SETTLED_LISTED_MAX,
     "a device must remember whatever the bridge can still send"
 );
+const _: () =
+    assert!(QUERY_RESULT_BYTES_MAX + 64 * 1024 < API_MESSAGE_BYTES_MAX, "an answer must fit a message");
 const _: () = assert!(MQTT_PAYLOAD_BYTES_MAX < GROUP_COMMIT_BYTES_MAX, "one message must fit a group");
 const _: () = assert!(OPEN_WINDOWS_MAX < WINDOW_KEYS_MAX, "what is forgotten must have no window open");
 const _: () = assert!(DEAD_LETTER_KEPT_BYTES_MAX < MQTT_PAYLOAD_BYTES_MAX, "a dead letter is a small thing");

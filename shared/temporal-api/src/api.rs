@@ -6,8 +6,10 @@ use std::time::Duration;
 use tidegate_engine::{Reply, Request, ResetWorkflow, ServiceError, WorkflowService};
 use tidegate_model::event::HistoryBatch;
 use tidegate_model::id::{EventId, RunId};
-use tidegate_model::limits::{API_ANSWER_BEFORE_DEADLINE_MILLIS, API_TIMEOUT_DIGITS_MAX};
-use tokio::sync::watch;
+use tidegate_model::limits::{
+    API_ANSWER_BEFORE_DEADLINE_MILLIS, API_TIMEOUT_DIGITS_MAX, API_WORKERS_ENDED_MAX, POLL_SECONDS_MAX,
+};
+use tokio::sync::{broadcast, watch};
 use tonic::Status;
 use tonic::metadata::MetadataMap;
 
@@ -18,6 +20,7 @@ use crate::refusal;
 pub(crate) struct Api<S> {
     service: Arc<S>,
     closing: watch::Receiver<bool>,
+    ended: broadcast::Sender<String>,
     batches: Batches,
 }
 
@@ -26,6 +29,7 @@ impl<S> Clone for Api<S> {
         Self {
             service: Arc::clone(&self.service),
             closing: self.closing.clone(),
+            ended: self.ended.clone(),
             batches: self.batches.clone(),
         }
     }
@@ -34,7 +38,8 @@ impl<S> Clone for Api<S> {
 impl<S: WorkflowService> Api<S> {
     /// `closing` becomes true when waiting has no more sense.
     pub(crate) fn new(service: Arc<S>, closing: watch::Receiver<bool>) -> Self {
-        Self { service, closing, batches: Batches::default() }
+        let (ended, _) = broadcast::channel(API_WORKERS_ENDED_MAX);
+        Self { service, closing, ended, batches: Batches::default() }
     }
 
     /// The batches under way, and those that were.
@@ -78,6 +83,28 @@ impl<S: WorkflowService> Api<S> {
         self.service.reset(reset).await.map_err(refusal::of_service)
     }
 
+    /// The worker with this instance key has ended: what waits for it at [`Self::idle`] is let go.
+    pub(crate) fn worker_ended(&self, worker_instance_key: String) {
+        // Nobody may be waiting.
+        drop(self.ended.send(worker_instance_key));
+    }
+
+    /// Waits for what never comes: until a poll is over, the worker has ended, or the caller's patience or the server
+    /// does.
+    pub(crate) async fn idle(&self, patience: Patience, worker_instance_key: &str) {
+        let (mut closing, mut ended) = (self.closing.clone(), self.ended.subscribe());
+        let has_ended = async {
+            // Whoever misses some of those that ended may have missed its own, and is let go for that.
+            while ended.recv().await.is_ok_and(|key| key != worker_instance_key) {}
+        };
+        tokio::select! {
+            () = patience.ends() => {}
+            () = Patience::of_a_poll().ends() => {}
+            () = has_ended => {}
+            closing = closing.wait_for(|closing| *closing) => drop(closing),
+        }
+    }
+
     /// The batches of a run from the one that holds event `first` on, some `events_max` events of them.
     pub(crate) async fn history(
         &self,
@@ -108,6 +135,11 @@ impl Patience {
     /// For as long as the engine takes.
     pub(crate) const fn endless() -> Self {
         Self(None)
+    }
+
+    /// For as long as a poll is held open.
+    pub(crate) const fn of_a_poll() -> Self {
+        Self(Some(Duration::from_secs(POLL_SECONDS_MAX)))
     }
 
     /// From the caller's `grpc-timeout`, less what the answer needs to reach him in time. Without one he waits for as
@@ -150,6 +182,37 @@ fn parse_timeout(text: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    struct Nobody;
+
+    impl WorkflowService for Nobody {
+        async fn call(&self, _: Request) -> Result<Reply, ServiceError> {
+            Err(ServiceError::Stopped)
+        }
+
+        async fn history(&self, _: RunId) -> Result<Vec<HistoryBatch>, ServiceError> {
+            Err(ServiceError::Stopped)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_what_never_comes_is_let_go_when_his_worker_ends_and_after_a_poll() {
+        let (close, closing) = watch::channel(false);
+        let api = Api::new(Arc::new(Nobody), closing);
+        #[expect(clippy::disallowed_methods, reason = "the clock is paused")]
+        let start = tokio::time::Instant::now();
+        let seconds = || start.elapsed().as_secs();
+        tokio::join!(api.idle(Patience::endless(), "key"), async { api.worker_ended("key".to_owned()) });
+        assert_eq!(seconds(), 0);
+        tokio::join!(api.idle(Patience::endless(), "key"), async { api.worker_ended("another".to_owned()) });
+        assert_eq!(seconds(), POLL_SECONDS_MAX);
+        tokio::join!(api.idle(Patience(Some(Duration::from_secs(5))), "key"));
+        assert_eq!(seconds(), POLL_SECONDS_MAX + 5);
+        tokio::join!(api.idle(Patience::endless(), "key"), async {
+            close.send(true).expect("it is listened to");
+        });
+        assert_eq!(seconds(), POLL_SECONDS_MAX + 5);
+    }
 
     #[test]
     fn a_caller_is_answered_before_he_gives_up() {

@@ -14,12 +14,18 @@ use std::fmt;
 
 /// A field that does not hold what it should.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct Invalid(String);
+pub(crate) enum Invalid {
+    /// The field's path, what is wrong and what would be right.
+    #[error("{0}")]
+    Field(String),
+    /// The text can be the name of no namespace, so there is none of that name.
+    #[error("namespace {0} is not found")]
+    NoSuchNamespace(String),
+}
 
 impl Invalid {
     /// `field` is the path of the field as a caller writes it, `why` what is wrong and what would be right.
     pub(crate) fn new(field: impl fmt::Display, why: impl fmt::Display) -> Self {
-        Self(format!("{field}: {why}"))
+        Self::Field(format!("{field}: {why}"))
     }
 }

@@ -21,6 +21,7 @@ mod execution;
 mod update;
 mod workflow_task;
 mod activity_task;
+mod nexus_task;
 mod activity;
 mod task_queue;
 mod history;

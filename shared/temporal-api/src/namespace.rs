@@ -45,7 +45,7 @@ pub(crate) async fn register<S: WorkflowService>(
         )?,
         state: None,
     };
-    let name = inward::namespace(&request.namespace)?;
+    let name = inward::new_namespace(&request.namespace)?;
     described(api, Request::RegisterNamespace { name, wanted }).await?;
     Ok(RegisterNamespaceResponse {})
 }

@@ -62,10 +62,7 @@ pub(crate) fn of(refusal: Refusal) -> Status {
         }
         Refusal::InvalidArgument(_) => Status::invalid_argument(message),
         Refusal::ResourceExhausted { .. } => exhausted(&message, ResourceExhaustedCause::ConcurrentLimit),
-        Refusal::NamespaceNotFound(namespace) => {
-            let detail = details::NamespaceNotFoundFailure { namespace: namespace.to_string() };
-            detailed(Code::NotFound, &message, "NamespaceNotFoundFailure", &detail)
-        }
+        Refusal::NamespaceNotFound(namespace) => no_such_namespace(&message, namespace.to_string()),
         Refusal::NamespaceAlreadyExists(_) => {
             let detail = details::NamespaceAlreadyExistsFailure {};
             detailed(Code::AlreadyExists, &message, "NamespaceAlreadyExistsFailure", &detail)
@@ -96,8 +93,17 @@ pub(crate) fn of(refusal: Refusal) -> Status {
 
 impl From<Invalid> for Status {
     fn from(invalid: Invalid) -> Self {
-        Self::invalid_argument(invalid.to_string())
+        let message = invalid.to_string();
+        match invalid {
+            Invalid::Field(_) => Self::invalid_argument(message),
+            Invalid::NoSuchNamespace(namespace) => no_such_namespace(&message, namespace),
+        }
     }
+}
+
+fn no_such_namespace(message: &str, namespace: String) -> Status {
+    let detail = details::NamespaceNotFoundFailure { namespace };
+    detailed(Code::NotFound, message, "NamespaceNotFoundFailure", &detail)
 }
 
 /// A limit of the API's own is reached.

@@ -7,8 +7,8 @@ use crate::api::{Api, Patience};
 use crate::proto::service::workflow_service_server::WorkflowService as Methods;
 use crate::proto::service::*;
 use crate::{
-    activity, activity_task, batch, execution, history, namespace, schedule, start, system, task_queue,
-    update, visibility, workflow_task,
+    activity, activity_task, batch, execution, history, namespace, nexus_task, schedule, start, system,
+    task_queue, update, visibility, workflow_task,
 };
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -128,6 +128,14 @@ impl<S: WorkflowService> Methods for Api<S> {
         request: Request<ShutdownWorkerRequest>,
     ) -> Answer<ShutdownWorkerResponse> {
         task_queue::shutdown_worker(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn poll_nexus_task_queue(
+        &self,
+        request: Request<PollNexusTaskQueueRequest>,
+    ) -> Answer<PollNexusTaskQueueResponse> {
+        let patience = Patience::of(request.metadata());
+        nexus_task::poll(self, patience, request.into_inner()).await.map(Response::new)
     }
 
     async fn start_workflow_execution(

@@ -129,11 +129,12 @@ pub(crate) async fn shutdown_worker<S: WorkflowService>(
     let shutdown = Request::ShutdownWorkerInstance {
         namespace: inward::namespace(&request.namespace)?,
         sticky_task_queue,
-        worker_instance_key: request.worker_instance_key,
+        worker_instance_key: request.worker_instance_key.clone(),
     };
     let Reply::Done = api.ask(shutdown).await? else {
         return Err(unexpected());
     };
+    api.worker_ended(request.worker_instance_key);
     Ok(ShutdownWorkerResponse {})
 }
 

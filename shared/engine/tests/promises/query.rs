@@ -383,9 +383,9 @@ fn an_answer_that_is_too_large_fails_the_query_and_nothing_else() {
         > query w status as bob
         > poll q
         alice: query status of w, whole
-        > answer status size=600000
+        > answer status size=3000000
         ok
-        bob: query failed: query result has 600000 bytes; PAYLOAD_BYTES_MAX is 524288
+        bob: query failed: query result has 3000000 bytes; QUERY_RESULT_BYTES_MAX is 2097152
         > query w status size=600000 as bob
         bob: invalid: query arguments has 600000 bytes; PAYLOAD_BYTES_MAX is 524288
         ",

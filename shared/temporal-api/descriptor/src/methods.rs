@@ -30,6 +30,7 @@ pub const SERVICES: &[(&str, &[&str])] = &[
             "RecordActivityTaskHeartbeatById",
             "RecordWorkerHeartbeat",
             "ShutdownWorker",
+            "PollNexusTaskQueue",
             // Executions.
             "StartWorkflowExecution",
             "ExecuteMultiOperation",

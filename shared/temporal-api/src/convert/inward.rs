@@ -23,8 +23,17 @@ use crate::proto::{common, enums, failure as proto, query, sdk, taskqueue, updat
 /// What a check gives.
 pub(crate) type Checked<T> = Result<T, Invalid>;
 
-/// A namespace. Every request names one.
+/// A namespace. Every request names one. A name that none can have is that of a namespace which is not there: whoever
+/// asks learns the same of it as of any other.
 pub(crate) fn namespace(text: &str) -> Checked<Namespace> {
+    if text.is_empty() {
+        return new_namespace(text);
+    }
+    text.parse().map_err(|_| Invalid::NoSuchNamespace(text.to_owned()))
+}
+
+/// The name of a namespace that does not exist yet.
+pub(crate) fn new_namespace(text: &str) -> Checked<Namespace> {
     parse("namespace", text)
 }
 

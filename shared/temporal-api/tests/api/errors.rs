@@ -45,14 +45,17 @@ async fn what_is_not_there_is_not_found() {
     assert_eq!(status.code(), Code::NotFound);
     let _: NotFoundFailure = detail(&status, "NotFoundFailure");
 
-    let elsewhere =
-        StartWorkflowExecutionRequest { namespace: "elsewhere".to_owned(), ..start_of("hello-1") };
-    let refused: Result<StartWorkflowExecutionResponse, _> =
-        caller.call("StartWorkflowExecution", elsewhere).await;
-    let status = refused.expect_err("no such namespace");
-    assert_eq!(status.code(), Code::NotFound);
-    let detail: NamespaceNotFoundFailure = detail(&status, "NamespaceNotFoundFailure");
-    assert_eq!(detail.namespace, "elsewhere");
+    // The second is one that cannot be registered, either: SDKs know both by the detail.
+    for namespace in ["elsewhere", "does not exist"] {
+        let elsewhere =
+            StartWorkflowExecutionRequest { namespace: namespace.to_owned(), ..start_of("hello-1") };
+        let refused: Result<StartWorkflowExecutionResponse, _> =
+            caller.call("StartWorkflowExecution", elsewhere).await;
+        let status = refused.expect_err("no such namespace");
+        assert_eq!(status.code(), Code::NotFound);
+        let detail: NamespaceNotFoundFailure = detail(&status, "NamespaceNotFoundFailure");
+        assert_eq!(detail.namespace, namespace);
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Histories and lists: paged, waited for, backwards; and what is said while there is nothing to say.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use tidegate_temporal_api::proto::common::WorkflowExecution;
@@ -264,6 +265,49 @@ async fn poll_and_leave(caller: &Caller) {
     let polled: PollWorkflowTaskQueueResponse = polled.expect("a poll is answered");
     let _: ShutdownWorkerResponse = left.expect("it is granted");
     assert!(polled.task_token.is_empty());
+}
+
+#[tokio::test]
+async fn a_poll_for_nexus_tasks_finds_none_and_ends_with_its_worker() {
+    let caller = Caller::new().await;
+    let polls = |namespace: &str| PollNexusTaskQueueRequest {
+        namespace: namespace.to_owned(),
+        task_queue: queue("hello"),
+        worker_instance_key: "key".to_owned(),
+        ..Default::default()
+    };
+    let mut hasty = Request::new(polls("default"));
+    hasty.set_timeout(Duration::from_millis(800));
+    let polled: PollNexusTaskQueueResponse =
+        caller.call::<PollNexusTaskQueueRequest, _>("PollNexusTaskQueue", hasty).await.expect("in time");
+    assert!(polled.task_token.is_empty());
+
+    let leaves = ShutdownWorkerRequest {
+        namespace: "default".to_owned(),
+        worker_instance_key: "key".to_owned(),
+        ..Default::default()
+    };
+    let mut poll = pin!(caller.call::<PollNexusTaskQueueRequest, PollNexusTaskQueueResponse>(
+        "PollNexusTaskQueue",
+        polls("default")
+    ));
+    // Which of the two reaches the server first is not known, so the worker leaves until it has left.
+    let polled = loop {
+        tokio::select! {
+            polled = &mut poll => break polled.expect("a poll is answered"),
+            left = caller.call::<ShutdownWorkerRequest, ShutdownWorkerResponse>(
+                "ShutdownWorker",
+                leaves.clone(),
+            ) => {
+                left.expect("it is granted");
+            }
+        }
+    };
+    assert!(polled.task_token.is_empty());
+
+    let refused: Result<PollNexusTaskQueueResponse, _> =
+        caller.call("PollNexusTaskQueue", polls("elsewhere")).await;
+    assert_eq!(refused.expect_err("no such namespace").code(), Code::NotFound);
 }
 
 #[tokio::test]
