@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use tidegate_log::Runtime;
+use tidegate_log::{LogHandle, Runtime};
 use tidegate_model::id::Namespace;
 use tokio::sync::oneshot;
 
@@ -205,6 +205,14 @@ pub async fn run(
     }
     broker.stop().await;
     tasks.shutdown().await;
+    end(log, log_stopped).await
+}
+
+/// Waits until everything that was taken is on disk.
+async fn end<I: Send + 'static>(
+    log: LogHandle<I>,
+    log_stopped: oneshot::Receiver<Option<tidegate_log::Error>>,
+) -> anyhow::Result<()> {
     // Told to, not left alone: a connection that somebody keeps open to the socket holds a handle too.
     let ended = async {
         log.end().await;

@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 
 use super::temporal_api::Bound;
 use super::workers::Workers;
-use super::{CANNOT_GO_ON, LOG_GRACE, Native, WORKER_GRACE, metrics, storage};
+use super::{CANNOT_GO_ON, Native, WORKER_GRACE, metrics, storage};
 use crate::client::{Client, Waiting};
 use crate::clock::{self, Clock};
 use crate::config::{self, Log, LogFormat};
@@ -140,14 +140,7 @@ pub async fn run(
     }
     api.stop().await;
     workers.stop(WORKER_GRACE).await;
-    let ended = async {
-        log.end().await;
-        log_stopped.await
-    };
-    match tokio::time::timeout(LOG_GRACE, ended).await {
-        Ok(Ok(Some(error))) => Err(anyhow::Error::new(error).context("the last commit failed")),
-        Ok(_) | Err(_) => Ok(()),
-    }
+    super::end(log, log_stopped).await
 }
 
 /// The namespaces and search attributes that the command line names; what is there already stays as it is.

@@ -107,36 +107,29 @@ pub(crate) async fn signal_with_start<S: WorkflowService>(
     api: &Api<S>,
     request: SignalWithStartWorkflowExecutionRequest,
 ) -> Result<SignalWithStartWorkflowExecutionResponse, Status> {
-    let (workflow_id_reuse_policy, workflow_id_conflict_policy) =
-        inward::id_policies(request.workflow_id_reuse_policy, request.workflow_id_conflict_policy)?;
-    let start = StartWorkflow {
-        namespace: inward::namespace(&request.namespace)?,
-        workflow_id: inward::workflow_id("workflow_id", &request.workflow_id)?,
-        workflow_type: inward::workflow_type("workflow_type", request.workflow_type)?,
-        task_queue: inward::task_queue("task_queue", request.task_queue)?,
-        input: inward::payloads(request.input),
-        workflow_task_timeout: inward::timeout("workflow_task_timeout", request.workflow_task_timeout)?,
+    let start = start_request(StartWorkflowExecutionRequest {
+        namespace: request.namespace,
+        workflow_id: request.workflow_id,
+        workflow_type: request.workflow_type,
+        task_queue: request.task_queue,
+        input: request.input,
+        workflow_execution_timeout: request.workflow_execution_timeout,
+        workflow_run_timeout: request.workflow_run_timeout,
+        workflow_task_timeout: request.workflow_task_timeout,
         identity: request.identity,
         request_id: request.request_id,
-        header: inward::header(request.header),
-        memo: inward::memo(request.memo),
-        search_attributes: inward::search_attributes(request.search_attributes),
-        workflow_execution_timeout: inward::timeout(
-            "workflow_execution_timeout",
-            request.workflow_execution_timeout,
-        )?,
-        workflow_run_timeout: inward::timeout("workflow_run_timeout", request.workflow_run_timeout)?,
-        workflow_id_reuse_policy,
-        workflow_id_conflict_policy,
-        on_conflict_attach_request_id: false,
-        retry_policy: inward::retry_policy("retry_policy", request.retry_policy)?,
+        workflow_id_reuse_policy: request.workflow_id_reuse_policy,
+        workflow_id_conflict_policy: request.workflow_id_conflict_policy,
+        retry_policy: request.retry_policy,
         cron_schedule: request.cron_schedule,
-        workflow_start_delay: inward::timeout("workflow_start_delay", request.workflow_start_delay)?,
-        priority: inward::priority("priority", request.priority)?,
-        user_metadata: inward::user_metadata(request.user_metadata),
-        last_completion_result: Vec::new(),
-        continued_failure: None,
-    };
+        memo: request.memo,
+        search_attributes: request.search_attributes,
+        header: request.header,
+        workflow_start_delay: request.workflow_start_delay,
+        user_metadata: request.user_metadata,
+        priority: request.priority,
+        ..Default::default()
+    })?;
     let both = SignalWithStart {
         start,
         signal_name: inward::name("signal_name", request.signal_name)?,
