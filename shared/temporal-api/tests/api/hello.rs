@@ -145,6 +145,8 @@ async fn a_workflow_with_an_activity_runs_from_start_to_result() {
     };
     assert_eq!((begun.workflow_id.as_str(), &begun.input), ("hello-1", &text("world")));
     assert_eq!(begun.original_execution_run_id, started.run_id);
+    // As it was asked for: workflow code is told of a limit that is said here, were it zero.
+    assert_eq!((begun.workflow_execution_timeout, begun.workflow_run_timeout), (None, None));
 
     let metadata = WorkflowTaskCompletedMetadata { core_used_flags: vec![1, 2], ..Default::default() };
     let request = RespondWorkflowTaskCompletedRequest {

@@ -29,8 +29,9 @@ pub(super) fn started(
         parent_initiated_event_id: parent.map_or(0, |parent| outward::id(parent.initiated_event_id)),
         task_queue: outward::task_queue(&started.task_queue),
         input: outward::payloads(started.input),
-        workflow_execution_timeout: outward::or_zero(started.workflow_execution_timeout),
-        workflow_run_timeout: outward::or_zero(started.workflow_run_timeout),
+        // Left out where there is none: SDKs tell workflow code what it says here.
+        workflow_execution_timeout: started.workflow_execution_timeout.map(outward::duration),
+        workflow_run_timeout: started.workflow_run_timeout.map(outward::duration),
         workflow_task_timeout: Some(outward::duration(started.workflow_task_timeout)),
         continued_execution_run_id: outward::run_id(started.continued_execution_run_id),
         initiator: started.initiator.map_or(0, |initiator| outward::initiator(initiator).into()),
