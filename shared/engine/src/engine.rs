@@ -403,7 +403,7 @@ impl Engine {
         match alarm {
             Alarm::HistoryWait(ticket) => self.answer_history_wait(step, ticket),
             Alarm::Query(id) => self.give_up_query(step, id),
-            Alarm::StickyQuery(id) => self.unstick_query(step.now, id),
+            Alarm::StickyQuery(id) => self.unstick_query(step, id),
             Alarm::UpdateWait(ticket) => self.tell_standing(step, ticket),
             Alarm::SpeculativeTask(run_id) => self.give_up_speculative(step, run_id),
         }

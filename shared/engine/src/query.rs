@@ -155,14 +155,17 @@ impl Engine {
 
     /// A run has changed: its queries may have to take another way.
     pub(crate) fn settle_queries(&mut self, step: &mut Step<'_>, run_id: RunId) {
+        let is_gone = self.run_if_open(run_id).is_none() && self.closed.get(run_id).is_none();
         for id in self.queries.of_run(run_id) {
             match &self.queries.get(id).state {
+                // A worker that has been asked may still answer.
+                State::Buffered | State::Ready { .. } if is_gone => self.refuse_query(step, id, gone(run_id)),
                 State::Buffered => match self.way_of_query(step.now, run_id) {
                     Ok(Way::WithTask) => {}
                     Ok(Way::Direct) => self.query_directly(step.now, id),
                     Err(refusal) => self.refuse_query(step, id, refusal),
                 },
-                State::Ready { .. } => self.follow_stickiness(step.now, id),
+                State::Ready { .. } => self.follow_stickiness(step, id),
                 State::Asked { .. } => {}
             }
         }

@@ -75,7 +75,7 @@ impl Engine {
             self.arrive(step, run_id, arrived);
             self.take_back_workflow_task(step, run_id, identity);
         }
-        self.ask_others(step.now, identity);
+        self.ask_others(step, identity);
         Ok(Reply::Done)
     }
 
@@ -109,7 +109,7 @@ impl Engine {
                 self.time_out_workflow_task(step, run_id, TimeoutType::ScheduleToStart);
             }
             self.move_speculative(run_id);
-            self.move_sticky_queries(step.now, run_id);
+            self.move_sticky_queries(step, run_id);
         }
         Ok(Reply::Done)
     }

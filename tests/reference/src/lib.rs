@@ -43,7 +43,7 @@ pub fn settings() -> Settings {
         pending_activities_max: 2,
         pending_timers_max: 2,
         pending_children_max: 2,
-        pending_signals_max: 2,
+        pending_signals_max: 1,
         pending_cancel_requests_max: 1,
         signals_per_run_max: 9,
         buffered_queries_max: 1,

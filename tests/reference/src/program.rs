@@ -163,6 +163,10 @@ pub fn random(chance: &mut Chance, length: usize) -> Vec<Op> {
         match chance.below(12) {
             0..=3 => program.extend(workflow::turn(chance, interests.talk > 0).map(of_workflow)),
             4 | 5 if interests.activity > 0 => program.extend(activity::turn(chance).map(of_activity)),
+            7 if interests.activity > 0 && chance.below(3) == 0 => {
+                let [pause, unpause] = activity::interruption(chance).map(of_activity);
+                program.extend([pause, op(chance, &interests), unpause]);
+            }
             6 if interests.talk > 0 => {
                 program.push(Op::Ask(Asked::Talk(talk::update(chance))));
                 program.extend(workflow::turn(chance, true).map(of_workflow));

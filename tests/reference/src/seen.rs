@@ -20,6 +20,8 @@ pub struct Seen {
     pub(crate) workflow_tasks: HandedOut<WorkflowTask>,
     pub(crate) activities: HandedOut<ActivityTaskToken>,
     pub(crate) queries: HandedOut<QueryToken>,
+    /// Whose activities were scheduled, in order.
+    pub(crate) activities_scheduled: Vec<(Namespace, WorkflowId)>,
     /// Who waits for something, in order.
     pub(crate) waiting: Vec<Ticket>,
     /// Where the last list went on.
@@ -58,6 +60,9 @@ impl Seen {
     pub(crate) fn record(&mut self, record: &Record) {
         if let Record::History(batch) = record {
             self.histories.entry(batch.run_id).or_default().push(batch.clone());
+            if batch.events.iter().any(|event| matches!(event, Event::ActivityTaskScheduled(_))) {
+                self.activities_scheduled.push((batch.namespace.clone(), batch.workflow_id.clone()));
+            }
         }
     }
 

@@ -39,42 +39,42 @@ impl Engine {
 
     /// The worker that has the run in its cache has not answered in time. Nothing is recorded of that, so the run stays
     /// tied to it.
-    pub(crate) fn unstick_query(&mut self, now: Timestamp, id: u64) {
+    pub(crate) fn unstick_query(&mut self, step: &mut Step<'_>, id: u64) {
         match self.normal_queue_of_query(id) {
             Some(key) => {
                 let ready = Ready {
                     priority: Level::DEFAULT,
-                    at: now,
+                    at: step.now,
                     run_id: self.queries.get(id).run_id,
                     what: What::Query(id),
                 };
                 self.change_query(id, State::Ready { key, ready, sticky_until: None });
             }
-            None => self.change_query(id, State::Buffered),
+            None => self.refuse_query(step, id, gone(self.queries.get(id).run_id)),
         }
     }
 
     /// A query that waits at the queue of a worker its run is no longer tied to goes to the normal one.
-    pub(super) fn follow_stickiness(&mut self, now: Timestamp, id: u64) {
+    pub(super) fn follow_stickiness(&mut self, step: &mut Step<'_>, id: u64) {
         let query = self.queries.get(id);
         let State::Ready { key, sticky_until: Some(_), .. } = &query.state else { return };
         let tied_to = self.run_if_open(query.run_id).and_then(|run| run.sticky.as_ref());
         if tied_to.is_none_or(|sticky| sticky.attributes.task_queue != key.name) {
-            self.unstick_query(now, id);
+            self.unstick_query(step, id);
         }
     }
 
     /// The queries of a run that wait at a sticky queue nobody will poll.
-    pub(crate) fn move_sticky_queries(&mut self, now: Timestamp, run_id: RunId) {
+    pub(crate) fn move_sticky_queries(&mut self, step: &mut Step<'_>, run_id: RunId) {
         for id in self.queries.of_run(run_id) {
             if let State::Ready { sticky_until: Some(_), .. } = self.queries.get(id).state {
-                self.unstick_query(now, id);
+                self.unstick_query(step, id);
             }
         }
     }
 
     /// A worker is gone: what it was asked, another is asked.
-    pub(crate) fn ask_others(&mut self, now: Timestamp, identity: &str) {
+    pub(crate) fn ask_others(&mut self, step: &mut Step<'_>, identity: &str) {
         let theirs: Vec<u64> = self
             .queries
             .waiting
@@ -85,7 +85,7 @@ impl Engine {
             .map(|(id, _)| *id)
             .collect();
         for id in theirs {
-            self.unstick_query(now, id);
+            self.unstick_query(step, id);
         }
     }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use tidegate_engine::{
-    Command, Engine, PendingActivityState, Refusal, Reply, Request, RunStatus, ScheduleActivity, Settings,
+    Command, Engine, PendingActivityState, QueryRejectCondition, QueryWorkflow, Refusal, Reply, Request,
+    RunStatus, ScheduleActivity, Settings, WorkflowQuery,
 };
 use tidegate_model::event::Event;
 use tidegate_model::id::RunId;
@@ -352,6 +353,40 @@ fn an_open_run_that_is_deleted_is_terminated_and_gone() {
     assert!(matches!(scene.describe(DEFAULT, "w", Some(run_id)), Err(Refusal::NotFound(_))));
     assert!(matches!(delete(&mut scene, "w", None), Err(Refusal::NotFound(_))));
     assert_eq!(scene.world.engine.next_deadline(), None, "nothing of it is left");
+}
+
+/// A query that no worker has been asked, on its queue or on its way to the next workflow task.
+#[test]
+fn a_query_that_waits_when_its_run_is_deleted_is_refused_at_once() {
+    for has_task in [false, true] {
+        let mut scene = Scene::new();
+        scene.start(DEFAULT, "w");
+        let nothing = Command::ModifyWorkflowProperties { upserted_memo: header(&[("note", "1")]) };
+        assert_eq!(scene.command(DEFAULT, "w", nothing), Ok(Reply::Done));
+        if has_task {
+            scene.signal(DEFAULT, "w");
+        }
+        let (asked, replies) = scene.world.request(Request::QueryWorkflow(Box::new(QueryWorkflow {
+            namespace: namespace(DEFAULT),
+            workflow_id: workflow_id("w"),
+            run_id: None,
+            query: WorkflowQuery {
+                query_type: String::from("status"),
+                args: Vec::new(),
+                header: header(&[]),
+            },
+            reject_condition: QueryRejectCondition::None,
+        })));
+        assert_eq!(replies, [], "it waits");
+        let (_, replies) = scene.world.request(Request::DeleteWorkflowExecution {
+            namespace: namespace(DEFAULT),
+            workflow_id: workflow_id("w"),
+            run_id: None,
+        });
+        let answer = replies.iter().find(|(ticket, _)| *ticket == asked).map(|(_, answer)| answer);
+        assert!(matches!(answer, Some(Err(Refusal::NotFound(_)))), "{answer:?}");
+        assert_eq!(scene.world.engine.next_deadline(), None, "nothing of it is left");
+    }
 }
 
 #[test]

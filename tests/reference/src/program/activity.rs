@@ -36,12 +36,12 @@ pub enum Task {
     ByName { workflow: u8, run: Option<Pick>, id: u8 },
 }
 
-/// Which activities are changed: of a workflow by its name, or of one that has had a task.
+/// Which activities are changed: of a workflow by its name, or of one that has scheduled some.
 #[derive(Debug, Clone, Copy)]
 pub struct Target {
     workflow: u8,
     run: Option<Pick>,
-    task: Option<Pick>,
+    scheduled: Option<Pick>,
     which: Which,
 }
 
@@ -93,6 +93,15 @@ pub(super) fn turn(chance: &mut Chance) -> [Asked; 2] {
     [poll(chance), answer(chance, Task::ByToken(Token::Fresh(Pick(0))))]
 }
 
+/// Somebody lets activities wait, and go on.
+pub(super) fn interruption(chance: &mut Chance) -> [Asked; 2] {
+    let target = Target { which: Which::All, scheduled: Some(pick(chance)), ..target(chance) };
+    [
+        Asked::Pause { target, request: small(chance, 3) },
+        Asked::Unpause { target, attempts: flip(chance), heartbeat: flip(chance) },
+    ]
+}
+
 fn poll(chance: &mut Chance) -> Asked {
     Asked::Poll {
         namespace: any_namespace(chance),
@@ -128,8 +137,8 @@ fn target(chance: &mut Chance) -> Target {
         1 => Which::Type(small(chance, 2)),
         _ => Which::All,
     };
-    let task = (!seldom(chance, 4)).then(|| pick(chance));
-    Target { workflow: workflow(chance), run: maybe_pick(chance), task, which }
+    let scheduled = (!seldom(chance, 4)).then(|| pick(chance));
+    Target { workflow: workflow(chance), run: maybe_pick(chance), scheduled, which }
 }
 
 fn change(chance: &mut Chance) -> Change {
@@ -162,15 +171,13 @@ impl Task {
 
 impl Target {
     fn of(self, seen: &Seen) -> ActivityTarget {
-        let task = self.task.and_then(|task| task.of(&seen.workflow_tasks.all));
-        let (namespace, workflow_id) = match task {
-            Some(task) => (task.namespace.clone(), task.workflow_id.clone()),
-            None => execution(self.workflow),
-        };
+        let scheduled = self.scheduled.and_then(|pick| pick.of(&seen.activities_scheduled)).cloned();
+        let is_by_name = scheduled.is_none();
+        let (namespace, workflow_id) = scheduled.unwrap_or_else(|| execution(self.workflow));
         ActivityTarget {
             namespace,
             workflow_id,
-            run_id: run_of(seen, self.workflow, self.run).filter(|_| task.is_none()),
+            run_id: run_of(seen, self.workflow, self.run).filter(|_| is_by_name),
             which: match self.which {
                 Which::Id(id) => WhichActivities::Id(name('a', id)),
                 Which::Type(kind) => WhichActivities::Type(name('k', kind)),

@@ -147,8 +147,8 @@ fn one(chance: &mut Chance) -> Wanted {
         12..=15 => Wanted::CancelActivity { pick: pick(chance), is_careful: !seldom(chance, 8) },
         16..=20 => Wanted::Timer {
             id: small(chance, 4),
-            seconds: [0, 1, 4, 30][below(chance, 4)],
-            is_careful: !seldom(chance, 8),
+            seconds: [0, 1, 4, 30, 60][below(chance, 5)],
+            is_careful: !seldom(chance, 3),
         },
         21 | 22 => Wanted::CancelTimer { pick: pick(chance), is_careful: !seldom(chance, 8) },
         23..=29 => Wanted::Child {

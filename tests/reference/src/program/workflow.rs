@@ -14,8 +14,8 @@ use super::command::{self, Wanted};
 use super::start::{self, Start};
 use super::talk::{self, Answers};
 use super::words::{
-    any_namespace, below, execution, flip, maybe_pick, name, namespace, pick, run_of, said, seldom, small,
-    task_queue, token, workflow,
+    any_namespace, below, child, execution, flip, maybe_pick, name, namespace, pick, run_of, said, seldom,
+    small, task_queue, token, workflow,
 };
 use super::{Pick, Token};
 use crate::seen::Seen;
@@ -114,9 +114,7 @@ pub(super) fn random(chance: &mut Chance, talks: bool) -> Asked {
             run: maybe_pick(chance),
             by_chain: flip(chance),
         },
-        10 => {
-            Asked::Terminate { workflow: workflow(chance), run: maybe_pick(chance), by_chain: flip(chance) }
-        }
+        10 => Asked::Terminate { workflow: child(chance), run: maybe_pick(chance), by_chain: flip(chance) },
         11 | 12 => Asked::Reset {
             workflow: workflow(chance),
             run: pick(chance),
@@ -136,11 +134,11 @@ pub(super) fn random(chance: &mut Chance, talks: bool) -> Asked {
             complete(chance, token, talks)
         }
         41..=43 => Asked::Fail { token: token(chance), cause: CAUSES[below(chance, 9)] },
-        44 => Asked::Shutdown { worker: small(chance, 2) },
-        45.. => Asked::ShutdownInstance {
+        44 if seldom(chance, 3) => Asked::ShutdownInstance {
             worker: small(chance, 2),
             sticky: [None, Some(1), Some(2)][below(chance, 3)],
         },
+        44.. => Asked::Shutdown { worker: small(chance, 2) },
     }
 }
 

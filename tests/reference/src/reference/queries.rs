@@ -182,7 +182,13 @@ impl Reference {
         while n < self.volatile.queries.len() {
             let query = &self.volatile.queries[n];
             let run_id = query.run_id;
+            let is_gone = !self.runs.contains_key(&run_id);
             match &query.state {
+                // A worker that has been asked may still answer.
+                State::Buffered | State::Ready { .. } if is_gone => {
+                    self.end_query(n, Err(not_found()));
+                    continue;
+                }
                 State::Buffered => match self.way_of_query(run_id) {
                     Ok(Way::WithTask) => {}
                     Ok(Way::Direct) => self.query_directly(n),
