@@ -273,6 +273,23 @@ const ALL: [Kinds; 10] = [
     SCHEDULE_CHANGES,
 ];
 
+/// What no variant tells apart, and must happen too.
+const MARKS: (&str, [&str; 10]) = (
+    "a mark",
+    [
+        "a run ends because its history is too long",
+        "a run ends because a payload is too large",
+        "a workflow is told to continue as new",
+        "a task brings a query along",
+        "a task brings an update along",
+        "a task is a query and nothing else",
+        "a task has events that are not in the log",
+        "an answer brings the next task along",
+        "an answer says that its task has never been",
+        "an activity is tried again and knows what was reported",
+    ],
+);
+
 impl Coverage {
     pub(crate) fn asked(&mut self, request: &Request) {
         self.count(REQUESTS.0, self::request(request));
@@ -288,8 +305,46 @@ impl Coverage {
 
     pub(crate) fn answered(&mut self, answer: &Result<Reply, Refusal>) {
         match answer {
-            Ok(reply) => self.count(REPLIES.0, self::reply(reply)),
+            Ok(reply) => {
+                self.count(REPLIES.0, self::reply(reply));
+                self.mark_answer(reply);
+            }
             Err(refusal) => self.refused(refusal),
+        }
+    }
+
+    fn mark(&mut self, at: usize, happened: bool) {
+        if happened {
+            self.count(MARKS.0, MARKS.1[at]);
+        }
+    }
+
+    fn mark_answer(&mut self, reply: &Reply) {
+        match reply {
+            Reply::WorkflowTask(Some(task)) => {
+                self.mark(3, !task.queries.is_empty());
+                self.mark(4, !task.messages.is_empty());
+                self.mark(5, task.query.is_some());
+                self.mark(6, !task.transient.is_empty());
+            }
+            Reply::WorkflowTaskCompleted { next, reset_history_event_id } => {
+                self.mark(7, next.is_some());
+                self.mark(8, reset_history_event_id.is_some());
+            }
+            Reply::ActivityTask(Some(task)) => {
+                self.mark(9, task.attempt > 1 && !task.heartbeat_details.is_empty());
+            }
+            _ => {}
+        }
+    }
+
+    fn mark_event(&mut self, event: &Event) {
+        if let Event::WorkflowExecutionTerminated { reason, .. } = event {
+            self.mark(0, reason.starts_with("limit"));
+            self.mark(1, reason.starts_with("Bad"));
+        }
+        if let Event::WorkflowTaskStarted { suggest_continue_as_new, .. } = event {
+            self.mark(2, *suggest_continue_as_new);
         }
     }
 
@@ -305,6 +360,7 @@ impl Coverage {
             Record::History(batch) => {
                 for event in &batch.events {
                     self.count(EVENTS.0, self::event(event));
+                    self.mark_event(event);
                     if let Event::WorkflowTaskFailed { cause, .. } = event {
                         self.count(CAUSES.0, self::cause(cause));
                     }
@@ -360,6 +416,9 @@ impl Coverage {
     #[must_use]
     pub fn surprises(&self) -> Vec<String> {
         let mut surprises = Vec::new();
+        let marked = |name: &&str| self.0.get(MARKS.0).and_then(|names| names.get(*name)).is_some();
+        let unmarked = MARKS.1.iter().filter(|name| !marked(name));
+        surprises.extend(unmarked.map(|name| format!("never: {name}")));
         for (of, names) in ALL {
             let counted = |name: &str| self.0.get(of).and_then(|names| names.get(name)).is_some();
             for (name, reasons) in names {

@@ -24,8 +24,12 @@ pub(crate) fn event(event: &Event) -> String {
         | Event::ActivityTaskFailed { failure, .. }
         | Event::ActivityTaskTimedOut { failure, .. } => wordless(failure),
         Event::WorkflowExecutionStarted(started) => started.continued_failure.iter_mut().for_each(wordless),
-        // What a task asked for was too large.
-        Event::WorkflowExecutionTerminated { reason, .. } if reason.starts_with("Bad") => reason.clear(),
+        // What a task asked for was too large, or the history is too long.
+        Event::WorkflowExecutionTerminated { reason, .. }
+            if reason.starts_with("Bad") || reason.starts_with("limit") =>
+        {
+            reason.clear();
+        }
         _ => {}
     }
     format!("{event:?}")

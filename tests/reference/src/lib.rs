@@ -39,7 +39,8 @@ pub type Difference = String;
 pub fn settings() -> Settings {
     Settings {
         payload_bytes_max: 4_000,
-        history_events_suggest: 40,
+        history_events_max: 60,
+        history_events_suggest: 30,
         pending_activities_max: 2,
         pending_timers_max: 2,
         pending_children_max: 2,

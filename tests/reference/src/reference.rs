@@ -35,6 +35,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tidegate_engine::{QueryToken, Record, Refusal, Reply, Settings, Ticket, WorkflowQuery, WorkflowTask};
 use tidegate_model::event::Event;
 use tidegate_model::id::{EventId, Namespace, RunId, ScheduleId, WorkflowId};
+use tidegate_model::payload::Payloads;
 use tidegate_model::time::Timestamp;
 
 use crate::{Answer, settings};
@@ -53,6 +54,8 @@ pub struct Reference {
     namespaces: BTreeMap<Namespace, namespaces::Known>,
     schedules: BTreeMap<(Namespace, ScheduleId), schedules::Schedule>,
     answers: Vec<Answer>,
+    /// The runs that were written in this step, in order.
+    written: Vec<RunId>,
     names: Names,
     /// Gone with the process.
     volatile: Volatile,
@@ -98,6 +101,7 @@ impl Reference {
             namespaces: namespaces::at_the_beginning(),
             schedules: BTreeMap::new(),
             answers: Vec::new(),
+            written: Vec::new(),
             names: Names::default(),
             volatile: Volatile::default(),
         }
@@ -243,6 +247,7 @@ impl Reference {
     fn write_at(&mut self, time: Timestamp, run_id: RunId, events: Vec<Event>) {
         let all = self.runs.values().chain(self.forgotten.values());
         let number = all.filter_map(|run| run.closed_as_number).max().unwrap_or(0) + 1;
+        self.written.push(run_id);
         let run = self.run_mut(run_id);
         let time = time.max(run.last_time());
         for event in events {
@@ -282,11 +287,26 @@ impl Reference {
 
     /// Everything that follows from what has just happened, until nothing does.
     fn settle(&mut self) {
-        while self.do_something_for_others() {}
+        self.end_long_runs();
+        while self.do_something_for_others() {
+            self.end_long_runs();
+        }
         self.settle_updates();
         self.settle_queries();
         while self.hand_something_out() {}
         self.settle_follows();
+        self.written.clear();
+    }
+
+    /// What was written may have made a run too long: it should have continued as new.
+    fn end_long_runs(&mut self) {
+        for run_id in std::mem::take(&mut self.written) {
+            let events = self.runs.get(&run_id).map_or(0, |run| run.history.len() as u64);
+            if self.is_open(run_id) && events >= self.settings.history_events_max {
+                let identity = String::from("history-service");
+                self.terminate(run_id, String::new(), Payloads::new(), identity);
+            }
+        }
     }
 }
 

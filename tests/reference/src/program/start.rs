@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use tidegate_engine::StartWorkflow;
 use tidegate_model::chance::Chance;
-use tidegate_model::event::{WorkflowIdConflictPolicy, WorkflowIdReusePolicy};
+use tidegate_model::event::{Priority, WorkflowIdConflictPolicy, WorkflowIdReusePolicy};
+use tidegate_model::payload::Header;
 
 use super::words::{
-    below, execution, flip, header, name, retry_policy, said, seldom, small, task_queue, workflow,
+    below, execution, flip, header, name, retry_policy, said, seldom, small, task_queue, word, workflow,
 };
 
 /// How a run is started.
@@ -23,6 +24,8 @@ pub struct Start {
     pub(super) delay: Option<u64>,
     pub(super) run_timeout: Option<u64>,
     pub(super) execution_timeout: Option<u64>,
+    pub(super) priority: Option<u8>,
+    pub(super) attribute: bool,
 }
 
 pub(super) fn random(chance: &mut Chance) -> Start {
@@ -50,6 +53,8 @@ pub(super) fn of(chance: &mut Chance, workflow: u8) -> Start {
         delay: [None, None, None, None, None, Some(3)][below(chance, 6)],
         run_timeout: [None, None, None, None, Some(20)][below(chance, 5)],
         execution_timeout: [None, None, None, None, None, Some(40)][below(chance, 6)],
+        priority: seldom(chance, 3).then(|| small(chance, 7)),
+        attribute: seldom(chance, 12),
     }
 }
 
@@ -67,6 +72,8 @@ impl Start {
             delay: None,
             run_timeout: None,
             execution_timeout: None,
+            priority: None,
+            attribute: false,
         }
     }
 
@@ -85,6 +92,12 @@ impl Start {
             workflow_run_timeout: self.run_timeout.map(Duration::from_secs),
             workflow_execution_timeout: self.execution_timeout.map(Duration::from_secs),
             memo: header("note", 1),
+            search_attributes: if self.attribute { word("s0", "x") } else { Header::new() },
+            priority: self.priority.map(|key| Priority {
+                priority_key: u32::from(key),
+                fairness_key: String::new(),
+                fairness_weight: 0.0,
+            }),
             ..StartWorkflow::new(namespace, workflow_id, "random", task_queue(0))
         }
     }

@@ -104,6 +104,11 @@ pub(super) fn header(key: &str, number: u8) -> Header {
     BTreeMap::from([(key.to_owned(), Payload::json(number.to_string()))])
 }
 
+/// A word, as a search attribute.
+pub(super) fn word(name: &str, word: &str) -> Header {
+    BTreeMap::from([(name.to_owned(), Payload::json(format!("\"{word}\"")))])
+}
+
 /// A list of words, as a search attribute.
 pub(super) fn keywords(name: &str, word: &str) -> Header {
     let metadata = BTreeMap::from([

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tidegate_engine::{
     IndexedValueType, NamespaceChange, NamespaceInfo, NamespaceRef, NamespaceState, Refusal, Reply,
+    StartWorkflow,
 };
 use tidegate_model::id::{Namespace, NamespaceId};
 use tidegate_model::time::Timestamp;
@@ -148,6 +149,23 @@ impl Reference {
         }
         self.schedules.retain(|(namespace, _), _| namespace != name);
         Ok(self.save(NamespaceInfo { state: NamespaceState::Deleted, updated: self.now, ..info }))
+    }
+
+    /// A start whose own search attributes are words, with their types.
+    pub(super) fn typed(&self, mut start: StartWorkflow) -> Result<StartWorkflow, Refusal> {
+        let attributes = &self.namespace(&start.namespace)?.attributes;
+        for (name, payload) in &mut start.search_attributes {
+            if name.starts_with("Temporal") {
+                continue;
+            }
+            match attributes.get(name) {
+                Some(IndexedValueType::Keyword) => {
+                    payload.metadata.insert(String::from("type"), b"Keyword".to_vec().into());
+                }
+                Some(_) | None => return invalid(),
+            }
+        }
+        Ok(start)
     }
 
     fn attributes_mut(&mut self, name: &Namespace) -> &mut BTreeMap<String, IndexedValueType> {

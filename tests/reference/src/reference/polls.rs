@@ -9,7 +9,7 @@ use tidegate_model::payload::TimeoutType;
 use tidegate_model::time::Timestamp;
 
 use super::Reference;
-use super::run::Task;
+use super::run::{Run, Task};
 
 const POLL_TIMEOUT: Duration = Duration::from_secs(60);
 /// A queue that nobody has polled for so long is deserted.
@@ -60,6 +60,16 @@ enum Waiting {
     /// By when it was asked.
     Query(usize),
     Activity(u64),
+}
+
+/// From 1, the most urgent, to 5.
+const DEFAULT_URGENCY: u32 = 3;
+
+impl Run {
+    fn urgency(&self) -> u32 {
+        let key = self.started().priority.as_ref().map_or(0, |priority| priority.priority_key);
+        if key == 0 { DEFAULT_URGENCY } else { key.min(5) }
+    }
 }
 
 impl Key {
@@ -169,6 +179,10 @@ impl Reference {
 
     /// What waits on a queue and could be taken by then.
     fn waiting(&self, key: &Key, by: Timestamp) -> Vec<(Timestamp, RunId, Waiting)> {
+        let urgency = |run_id: RunId, what: &Waiting| match what {
+            Waiting::Query(_) => DEFAULT_URGENCY,
+            Waiting::Workflow | Waiting::Speculative | Waiting::Activity(_) => self.run(run_id).urgency(),
+        };
         let mut waiting = Vec::new();
         if key.kind == TaskQueueKind::Activity {
             let all = self.activities_waiting(key).into_iter();
@@ -185,11 +199,11 @@ impl Reference {
             waiting.extend(queries.map(|(at, run_id, n)| (at, run_id, Waiting::Query(n))));
         }
         waiting.retain(|(at, _, _)| *at <= by);
-        waiting.sort();
+        waiting.sort_by_key(|(at, run_id, what)| (urgency(*run_id, what), *at, *run_id, what.clone()));
         waiting
     }
 
-    /// Gives the oldest task of a queue to whoever has waited there for longest. Whether there was any.
+    /// Gives the oldest of the most urgent tasks of a queue to whoever has waited there for longest. Whether there was any.
     pub(super) fn hand_something_out(&mut self) -> bool {
         for at in 0..self.volatile.polls.len() {
             let key = self.volatile.polls[at].key.clone();
@@ -229,7 +243,7 @@ impl Reference {
         Reply::TaskQueueDescribed(Box::new(TaskQueueDescription {
             pollers,
             backlog_count: waiting.len() as u64,
-            backlog_age: waiting.first().map(|(at, _, _)| now.saturating_since(*at)).unwrap_or_default(),
+            backlog_age: waiting.iter().map(|(at, _, _)| now.saturating_since(*at)).max().unwrap_or_default(),
             tasks_add_rate: 0.0,
             tasks_dispatch_rate: 0.0,
         }))

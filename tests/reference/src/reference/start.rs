@@ -29,6 +29,7 @@ pub(super) enum Met {
 impl Reference {
     pub(super) fn start(&mut self, start: StartWorkflow) -> Result<Reply, Refusal> {
         check(&start)?;
+        let start = self.typed(start)?;
         match self.meets(&start)? {
             Met::Nobody => {
                 let run_id = self.begin(start, None, None, None);
@@ -55,6 +56,7 @@ impl Reference {
     pub(super) fn signal_with_start(&mut self, request: SignalWithStart) -> Result<Reply, Refusal> {
         let SignalWithStart { start, signal_name, signal_input } = request;
         check(&start)?;
+        let start = self.typed(start)?;
         let signaled = Event::WorkflowExecutionSignaled {
             signal_name,
             input: signal_input,
