@@ -189,7 +189,8 @@ impl AttributeTypes {
         self.carried(name).ok_or_else(|| {
             let known =
                 self.custom.keys().map(String::as_str).chain(PREDEFINED.iter().map(|(name, _)| *name));
-            Wrong(format!("search attribute {name} is not defined{}", meant(name, known)))
+            // Temporal's words: callers look for them.
+            Wrong(format!("no mapping defined for search attribute {name}{}", meant(name, known)))
         })
     }
 }

@@ -116,8 +116,12 @@ fn rule_45_attributes_are_typed_and_unknown_ones_are_refused() {
     check("int", null(), "");
     check("TemporalChangeVersion", json("[\"a-1\"]"), "");
     check("BuildIds", json("[\"a\"]"), "");
-    check("keywords", json("\"a\""), "search attribute keywords is not defined; did you mean keyword?");
-    check("quite-another-one", json("1"), "search attribute quite-another-one is not defined");
+    check(
+        "keywords",
+        json("\"a\""),
+        "no mapping defined for search attribute keywords; did you mean keyword?",
+    );
+    check("quite-another-one", json("1"), "no mapping defined for search attribute quite-another-one");
     check("WorkflowId", json("\"a\""), "WorkflowId attribute can't be set in SearchAttributes");
     check(
         "int",

@@ -45,7 +45,11 @@ fn rule_45_an_unknown_attribute_is_refused_at_a_start() {
         wanted.search_attributes = header(entries);
         assert_eq!(scene.try_start(wanted), Err(Refusal::InvalidArgument(message.to_owned())));
     };
-    check(&mut scene, &[("Wards", "\"a\"")], "search attribute Wards is not defined; did you mean Ward?");
+    check(
+        &mut scene,
+        &[("Wards", "\"a\"")],
+        "no mapping defined for search attribute Wards; did you mean Ward?",
+    );
     check(
         &mut scene,
         &[("Beds", "\"twelve\"")],
@@ -61,7 +65,7 @@ fn rule_45_an_unknown_attribute_fails_the_workflow_task_that_upserts_it() {
     let mut scene = scene();
     let run_id = scene.start(DEFAULT, "w");
     let refusal = scene.command(DEFAULT, "w", upsert(&[("Ward", "\"a\""), ("Floor", "1")]));
-    let message = "BadSearchAttributes: search attribute Floor is not defined";
+    let message = "BadSearchAttributes: no mapping defined for search attribute Floor";
     assert_eq!(refusal, Err(Refusal::InvalidArgument(message.to_owned())));
     let failed = scene.world.histories[&run_id].iter().flat_map(|batch| &batch.events).any(|event| {
         matches!(event, Event::WorkflowTaskFailed { cause: WorkflowTaskFailedCause::BadSearchAttributes, .. })
