@@ -235,10 +235,12 @@ impl Queues {
         theirs
     }
 
-    /// Nobody will poll the queue again: it counts as not polled from now on. Gives the runs whose tasks wait there.
+    /// Nobody will poll the queue again: it counts as not polled from now on, and shows nobody who does, as one that
+    /// Temporal unloads. Gives the runs whose tasks wait there.
     pub(crate) fn desert(&mut self, key: &QueueKey) -> Vec<RunId> {
         let Some(queue) = self.queues.get_mut(key) else { return Vec::new() };
         queue.seen = None;
+        queue.pollers = Pollers::default();
         queue.ready.iter().flatten().map(|ready| ready.run_id).collect()
     }
 

@@ -138,3 +138,17 @@ fn a_task_in_its_back_off_is_no_backlog() {
         ",
     );
 }
+
+#[test]
+fn a_queue_whose_worker_has_ended_shows_nobody_who_polls_it() {
+    check(
+        "
+        > poll s key=one as alice
+        > retire one sticky=s
+        ok
+        alice: nothing
+        > queue s
+        0 tasks, the oldest 0ns old, 0.00 come and 0.00 go a second; []
+        ",
+    );
+}

@@ -164,6 +164,7 @@ impl Reference {
         let Some(key) = sticky else { return };
         if let Some(queue) = self.volatile.queues.get_mut(&key) {
             queue.seen = None;
+            queue.came.clear();
         }
         let stranded: Vec<RunId> =
             self.waiting(&key, Timestamp::MAX).into_iter().map(|(_, run_id, _)| run_id).collect();
