@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 const DOCUMENT: &str = "docs/workflows.md";
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 8] = [
     "main.rs",
     "energy_use.rs",
     "adverse_reaction.rs",
     "timed_event.rs",
     "device_saga.rs",
+    "leak_watch.rs",
     "recorded.rs",
     "versions.rs",
 ];

@@ -10,6 +10,8 @@ mod device_saga;
 #[cfg(test)]
 mod document;
 #[cfg(test)]
+mod leak_watch;
+#[cfg(test)]
 mod recorded;
 #[cfg(test)]
 mod versions;

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use tidegate_engine::ActivityTask;
 use tidegate_model::payload::{Failure, Payloads};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinError;
 
 use super::state::canceled;
 use super::workflow::{Activity, from_payloads, to_payloads};
@@ -39,8 +40,8 @@ impl ActivityContext {
     /// Reports progress, and says whether this attempt is to end: its cancellation was asked for, or it was paused or
     /// reset, or its time is over. Whoever ends for a cancellation returns [`ActivityContext::canceled`].
     ///
-    /// Details that have no JSON form are reported as none. Without a worker around it, as in a test that calls a
-    /// handler by hand, a heartbeat goes nowhere and the attempt goes on.
+    /// Details that have no JSON form are reported as none. In a local activity, and without a worker around it,
+    /// as in a test that calls a handler by hand, a heartbeat goes nowhere and the attempt goes on.
     pub async fn heartbeat(&self, details: &impl Serialize) -> bool {
         let Some(pulse) = &self.pulse else { return false };
         let (is_over, answer) = oneshot::channel();
@@ -72,7 +73,8 @@ impl ActivityContext {
         &self.task
     }
 
-    /// `<run>/<event that scheduled it>/<activity id>`: the same for all attempts, and for no other activity.
+    /// `<run>/<event that scheduled it>/<activity id>`: the same for all attempts, and for no other activity. No event
+    /// schedules a local activity, which has 0 there.
     #[must_use]
     pub fn idempotency_key(&self) -> String {
         let ActivityTask { token, activity_id, .. } = &*self.task;
@@ -138,10 +140,10 @@ impl Handlers {
         self.types.is_empty()
     }
 
-    /// One attempt. Its panics and its time-out are the caller's to catch.
-    pub(super) fn attempt(&self, task: ActivityTask, pulse: mpsc::UnboundedSender<Beat>) -> Attempt {
+    /// One attempt. Its panics and its time-out are the caller's to catch. Without a pulse its heartbeats go nowhere.
+    pub(super) fn attempt(&self, task: ActivityTask, pulse: Option<mpsc::UnboundedSender<Beat>>) -> Attempt {
         match self.types.get(task.activity_type.as_str()) {
-            Some(attempt) => attempt(ActivityContext { task: Arc::new(task), pulse: Some(pulse) }),
+            Some(attempt) => attempt(ActivityContext { task: Arc::new(task), pulse }),
             None => {
                 let known: Vec<&str> = self.types.keys().copied().collect();
                 let message = format!(
@@ -153,6 +155,23 @@ impl Handlers {
                 Box::pin(async move { Err(Failure::application(message, "UnknownActivity", false)) })
             }
         }
+    }
+}
+
+/// What an attempt with a task of its own came to, where its panic is a failure; `None` when it was given up.
+pub(super) fn outcome_of(
+    ended: Result<Result<Payloads, Failure>, JoinError>,
+) -> Option<Result<Payloads, Failure>> {
+    match ended {
+        Ok(outcome) => Some(outcome),
+        Err(error) if error.is_panic() => {
+            let panic = error.into_panic();
+            let words = panic.downcast_ref::<&str>().copied();
+            let words = words.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+            let message = format!("activity panicked: {}", words.unwrap_or("without words"));
+            Some(Err(Failure::application(message, "Panic", false)))
+        }
+        Err(_) => None,
     }
 }
 

@@ -30,8 +30,13 @@ impl Ahead {
     /// A turn that was answered so a moment ago, to be repeated.
     pub(super) fn again(turn: &Turn) -> Self {
         let markers = turn.commands.iter().filter_map(|command| {
-            let Command::RecordMarker { marker_name, details, .. } = command else { return None };
-            Some(Marker { name: marker_name.clone(), details: details.clone() })
+            let Command::RecordMarker { marker_name, details, failure, .. } = command else { return None };
+            Some(Marker {
+                name: marker_name.clone(),
+                details: details.clone(),
+                failure: failure.clone(),
+                event_id: None,
+            })
         });
         let updates = turn.messages.iter().filter_map(|message| match &message.body {
             WorkerMessageBody::Acceptance {
@@ -57,9 +62,14 @@ pub(super) fn look(rest: &VecDeque<Entry>, admitted: &BTreeMap<String, UpdateReq
     let traces = rest.iter().skip(1).take_while(|entry| {
         fault::is_command_event(&entry.event) || matches!(entry.event, Event::ActivityTaskCanceled { .. })
     });
-    for Entry { event, .. } in traces {
-        if let Event::MarkerRecorded { marker_name, details, .. } = event {
-            let marker = Marker { name: marker_name.clone(), details: details.clone() };
+    for Entry { id: event_id, event, .. } in traces {
+        if let Event::MarkerRecorded { marker_name, details, failure, .. } = event {
+            let marker = Marker {
+                name: marker_name.clone(),
+                details: details.clone(),
+                failure: failure.clone(),
+                event_id: Some(*event_id),
+            };
             ahead.markers.get_or_insert_default().push(marker);
         }
         if let Event::WorkflowExecutionUpdateAccepted {

@@ -18,7 +18,7 @@ use super::state::Shared;
 use super::workflow::{Activity, from_payloads, to_payloads};
 
 /// How long an attempt of an activity may take unless the workflow says otherwise.
-const START_TO_CLOSE_DEFAULT: Duration = Duration::from_secs(60);
+pub(super) const START_TO_CLOSE_DEFAULT: Duration = Duration::from_secs(60);
 
 impl Context {
     /// Asks for an activity. The call is made when it is awaited, or by [`ActivityCall::start`].

@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 
 use tidegate_engine::{
     HistoryPart, QueryAnswer, WorkerMessage, WorkerMessageBody, WorkflowQuery, WorkflowTask,
+    WorkflowTaskToken,
 };
 use tidegate_model::event::{Event, HistoryBatch};
 use tidegate_model::id::RunId;
 
 use super::ahead::Ahead;
 use super::fault::{self, Fault};
+use super::local_state::Ended;
+use super::local_work::Work;
 use super::replay::{Entry, Replay, Turn, entries};
 use super::version::CodeVersion;
 use super::workflow::Registry;
@@ -19,7 +22,17 @@ use super::workflow::Registry;
 pub(super) struct Executor {
     registry: Registry,
     cache: Cache,
+    /// Runs whose task waits for local activities.
+    held: BTreeMap<RunId, Held>,
     version: CodeVersion,
+}
+
+/// A run in the middle of a turn.
+struct Held {
+    token: WorkflowTaskToken,
+    run: Replay,
+    /// For the repetition, where the turn is to be repeated.
+    whole: Option<Vec<HistoryBatch>>,
 }
 
 /// What became of a workflow task.
@@ -27,6 +40,8 @@ pub(super) struct Executor {
 pub(super) enum Answer {
     /// The code says this, and to the queries that came along this.
     Turn(Turn, BTreeMap<String, QueryAnswer>),
+    /// The code has local activities under way: to be gone on with as they end ([`Executor::go_on`]).
+    Working(Work),
     /// What it says to a query that came alone.
     Query(QueryAnswer),
     /// The code and the history do not go together.
@@ -38,7 +53,7 @@ pub(super) enum Answer {
 impl Executor {
     /// `cached_max` runs are kept warm. `version` is the code's.
     pub(super) fn new(registry: Registry, cached_max: usize, version: CodeVersion) -> Self {
-        Self { registry, cache: Cache::new(cached_max), version }
+        Self { registry, cache: Cache::new(cached_max), held: BTreeMap::new(), version }
     }
 
     /// Answers one task. `whole` is the run's history from the log, where it was asked for. With `shadow` the turn is
@@ -49,7 +64,19 @@ impl Executor {
         whole: Option<Vec<HistoryBatch>>,
         shadow: bool,
     ) -> Answer {
-        match self.try_answer(task, whole, shadow) {
+        let answer = self.try_answer(task, whole, shadow);
+        self.told(answer)
+    }
+
+    /// Goes on with a turn that waits for local activities: with one that has ended, or to its conclusion as it stands,
+    /// with the others still under way. [`Answer::NeedsHistory`] says that this turn is not waiting here.
+    pub(super) fn go_on(&mut self, task: &WorkflowTask, ended: Option<Ended>) -> Answer {
+        let answer = self.try_go_on(task, ended);
+        self.told(answer)
+    }
+
+    fn told(&self, answer: Result<Option<Answer>, Fault>) -> Answer {
+        match answer {
             Ok(Some(answer)) => answer,
             Ok(None) => Answer::NeedsHistory,
             // What is in memory is in an unknown state: the next attempt begins anew.
@@ -60,6 +87,7 @@ impl Executor {
     /// Forgets a run whose answer was not taken: what it asked for is not in its history.
     pub(super) fn forget(&mut self, run_id: RunId) {
         self.cache.take(run_id);
+        self.held.remove(&run_id);
     }
 
     fn try_answer(
@@ -81,9 +109,51 @@ impl Executor {
             (None, Some(whole)) => self.begin(task, whole)?,
             (None, None) => return Ok(None),
         };
-        let mut turn = run.feed(events, Ahead::new(task.messages.clone()))?;
+        run.lead(events, Ahead::new(task.messages.clone()))?;
+        self.hold_or_finish(task, run, whole.filter(|_| shadow)).map(Some)
+    }
+
+    fn try_go_on(&mut self, task: &WorkflowTask, ended: Option<Ended>) -> Result<Option<Answer>, Fault> {
+        let run_id = task.token.run_id;
+        // Another task of the run may have come meanwhile, as this one took too long.
+        if self.held.get(&run_id).is_none_or(|held| held.token != task.token) {
+            return Ok(None);
+        }
+        let Some(Held { mut run, whole, .. }) = self.held.remove(&run_id) else { return Ok(None) };
+        match ended {
+            Some(ended) => {
+                run.end_local(ended)?;
+                self.hold_or_finish(task, run, whole).map(Some)
+            }
+            None => self.finish(task, run, whole).map(Some),
+        }
+    }
+
+    fn hold_or_finish(
+        &mut self,
+        task: &WorkflowTask,
+        run: Replay,
+        whole: Option<Vec<HistoryBatch>>,
+    ) -> Result<Answer, Fault> {
+        let tasks = run.local_tasks();
+        if tasks.is_empty() {
+            return self.finish(task, run, whole);
+        }
+        let work = Work::new(tasks, run.workflow_task_timeout());
+        self.held.insert(task.token.run_id, Held { token: task.token.clone(), run, whole });
+        Ok(Answer::Working(work))
+    }
+
+    /// Concludes a turn, and repeats it where the whole history is given.
+    fn finish(
+        &mut self,
+        task: &WorkflowTask,
+        mut run: Replay,
+        whole: Option<Vec<HistoryBatch>>,
+    ) -> Result<Answer, Fault> {
+        let mut turn = run.conclude()?;
         turn.version = (run.recorded_version() != Some(&self.version)).then(|| self.version.clone());
-        if let Some(whole) = whole.filter(|_| shadow) {
+        if let Some(whole) = whole {
             let (mut twin, events) = self.begin(task, &whole)?;
             let again = twin.feed(events, Ahead::again(&turn))?;
             fault::check_shadow(&turn.commands, &again.commands)?;
@@ -91,9 +161,9 @@ impl Executor {
         }
         let answers = task.queries.iter().map(|(id, query)| (id.clone(), run.query(query))).collect();
         if !run.is_closed() {
-            self.cache.put(run_id, run);
+            self.cache.put(task.token.run_id, run);
         }
-        Ok(Some(Answer::Turn(turn, answers)))
+        Ok(Answer::Turn(turn, answers))
     }
 
     /// Answers a query that came alone, with the run in memory or from its whole history.

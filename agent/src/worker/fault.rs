@@ -8,6 +8,7 @@ use tidegate_model::event::{Event, UpdateOutcome, WorkflowTaskFailedCause};
 use tidegate_model::id::EventId;
 use tidegate_model::payload::{Failure, Header, Payload, Payloads};
 
+use super::local_state::{self, LOCAL_ACTIVITY};
 use super::markers::is_change_version;
 use super::version::CodeVersion;
 use super::workflow::from_payloads;
@@ -439,6 +440,9 @@ fn describe_child(workflow_type: &str, id: &str, input: &[Payload]) -> String {
 }
 
 fn describe_marker(name: &str, details: &BTreeMap<String, Payloads>) -> String {
+    if name == LOCAL_ACTIVITY {
+        return local_state::describe_marker(details);
+    }
     let text = |key: &str| details.get(key).map(|payloads| digest(payloads)).unwrap_or_default();
     let id = details.get("id").and_then(|id| from_payloads::<String>(id).ok()).unwrap_or_default();
     format!("{name} {id:?} with value {}", text("value"))
@@ -455,7 +459,7 @@ fn describe_activity(activity_type: &str, id: &str, queue: &str, input: &[Payloa
 }
 
 /// Inputs are told apart by their hash: a message must not carry what was measured on a patient.
-fn digest(payloads: &[Payload]) -> String {
+pub(super) fn digest(payloads: &[Payload]) -> String {
     use sha2::{Digest, Sha256};
     let mut hash = Sha256::new();
     for payload in payloads {

@@ -1,5 +1,6 @@
 //! The worker at work: tasks that poll, the one thread on which workflow code runs, and activities beside each other.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,14 +16,15 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use super::activity::{Beat, Handler, Handlers};
+use super::activity::{Beat, Handler, Handlers, outcome_of};
 use super::executor::{Answer, Executor};
 use super::fault::Fault;
 use super::health::Health;
+use super::local_work::{LocalWork, Work};
 use super::replay::Turn;
 use super::service::{ServiceError, WorkflowService};
 use super::version::CodeVersion;
-use super::watchdog::WorkflowThreads;
+use super::watchdog::{Ask, WorkflowThreads};
 use super::workflow::{Activity, Registry, Workflow};
 
 /// How long a worker waits before it polls again after a refusal.
@@ -37,7 +39,7 @@ pub struct Options {
     pub cached_runs_max: usize,
     /// Workflow tasks between poll and answer.
     pub workflow_tasks_max: usize,
-    /// Activities at once.
+    /// Activities at once; as many local ones beside them.
     pub activities_max: usize,
     /// Whether turns are repeated from the beginning of their history and compared.
     pub shadow_replay: ShadowReplay,
@@ -166,7 +168,8 @@ impl Worker {
             turns: AtomicU64::new(0),
             threads,
             health: Arc::clone(&health),
-            handlers: self.handlers,
+            handlers: Arc::new(self.handlers),
+            local_slots: Arc::new(Semaphore::new(self.options.activities_max)),
             stopping,
         });
         let mut pollers = JoinSet::new();
@@ -237,7 +240,8 @@ struct Shared<S> {
     turns: AtomicU64,
     threads: WorkflowThreads,
     health: Arc<Health>,
-    handlers: Handlers,
+    handlers: Arc<Handlers>,
+    local_slots: Arc<Semaphore>,
     stopping: watch::Receiver<bool>,
 }
 
@@ -323,7 +327,22 @@ impl<S: WorkflowService> Shared<S> {
         }
     }
 
+    /// Answers a task, and those that follow it for as long as local activities are under way.
     async fn answer_workflow_task(&self, task: Arc<WorkflowTask>) {
+        let (handlers, slots) = (Arc::clone(&self.handlers), Arc::clone(&self.local_slots));
+        let mut work = LocalWork::new(handlers, slots, task.started_time);
+        let mut next = Some(task);
+        while let Some(task) = next {
+            next = self.answer_one_task(task, &mut work).await;
+        }
+    }
+
+    /// Gives the task that is to be answered next, where local activities go on in it.
+    async fn answer_one_task(
+        &self,
+        task: Arc<WorkflowTask>,
+        work: &mut LocalWork,
+    ) -> Option<Arc<WorkflowTask>> {
         let run_id = task.token.run_id;
         let shadow = task.query.is_none() && self.is_shadowed(&task);
         let wants_whole = shadow || matches!(task.history, HistoryPart::Whole);
@@ -331,9 +350,13 @@ impl<S: WorkflowService> Shared<S> {
             Some(Answer::NeedsHistory) => self.execute(&task, true, shadow).await,
             other => other,
         };
+        let (answer, wants_more) = match answer {
+            Some(Answer::Working(first)) => self.work_locally(&task, first, work).await,
+            other => (other, false),
+        };
         let request = match answer {
             Some(Answer::Query(answer)) => {
-                let Some((token, _)) = &task.query else { return };
+                let Some((token, _)) = &task.query else { return None };
                 Request::RespondQueryTaskCompleted { token: token.clone(), answer }
             }
             Some(Answer::Turn(Turn { commands, messages, version }, query_results)) => {
@@ -348,6 +371,8 @@ impl<S: WorkflowService> Shared<S> {
                     sticky,
                     messages,
                     query_results,
+                    return_new_workflow_task: wants_more,
+                    force_create_new_workflow_task: wants_more,
                     sdk_metadata: version.map(|version| version.to_payload()),
                     ..WorkflowTaskCompletion::new(task.token.clone(), commands, self.identity.clone())
                 }))
@@ -356,9 +381,8 @@ impl<S: WorkflowService> Shared<S> {
                 if let Some((token, _)) = &task.query {
                     let (message, failure) = (fault.to_string(), Some(Box::new(fault.failure())));
                     let answer = QueryAnswer::Failed { message, failure };
-                    return self
-                        .tell(Request::RespondQueryTaskCompleted { token: token.clone(), answer })
-                        .await;
+                    self.tell(Request::RespondQueryTaskCompleted { token: token.clone(), answer }).await;
+                    return None;
                 }
                 self.note_fault(&task, &fault);
                 Request::RespondWorkflowTaskFailed {
@@ -369,13 +393,17 @@ impl<S: WorkflowService> Shared<S> {
                 }
             }
             // No history or no thread: the lease runs out and the task is given out again.
-            Some(Answer::NeedsHistory) | None => return,
+            Some(Answer::NeedsHistory | Answer::Working(_)) | None => return None,
         };
         let is_turn = matches!(request, Request::RespondWorkflowTaskCompleted(_));
         match self.service.call(request).await {
             // The task was taken back as if it had never been: the run in memory is ahead of its history.
             Ok(Reply::WorkflowTaskCompleted { reset_history_event_id: Some(_), .. }) => {
                 self.threads.forget(run_id);
+            }
+            Ok(Reply::WorkflowTaskCompleted { next: Some(next), .. }) => {
+                self.health.note_turn(run_id);
+                return Some(Arc::new(*next));
             }
             Ok(_) if is_turn => self.health.note_turn(run_id),
             Ok(_) => {}
@@ -386,6 +414,36 @@ impl<S: WorkflowService> Shared<S> {
                     Some(fault) => self.note_fault(&task, &fault),
                     None => log_untaken(&error, "answer to a workflow task was not taken"),
                 }
+            }
+        }
+        None
+    }
+
+    /// Carries local activities out until the turn waits for none any more, or its task has to be answered before its
+    /// time is over: then another one is wanted.
+    async fn work_locally(
+        &self,
+        task: &Arc<WorkflowTask>,
+        first: Work,
+        work: &mut LocalWork,
+    ) -> (Option<Answer>, bool) {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the lease of a workflow task, which its worker renews"
+        )]
+        let mut heartbeat = pin!(tokio::time::sleep(first.heartbeat));
+        let mut tasks = first.tasks;
+        loop {
+            work.want(task, tasks);
+            let ended = tokio::select! {
+                biased;
+                () = &mut heartbeat => None,
+                ended = work.next() => Some(ended),
+            };
+            let wants_more = ended.is_none();
+            match self.threads.answer(task, Ask::GoOn(ended)).await {
+                Some(Answer::Working(more)) => tasks = more.tasks,
+                answer => return (answer, wants_more),
             }
         }
     }
@@ -436,7 +494,7 @@ impl<S: WorkflowService> Shared<S> {
         } else {
             None
         };
-        self.threads.answer(task, whole, shadow).await
+        self.threads.answer(task, Ask::Task { whole, shadow }).await
     }
 
     /// One attempt of an activity: its result, its failure, its panic. At its time-out it is dropped without a word:
@@ -447,7 +505,7 @@ impl<S: WorkflowService> Shared<S> {
         // A task of its own, so that a panic ends the attempt alone; in a set, so that it ends with us.
         let mut attempt = JoinSet::new();
         let (pulse, beats) = unbounded_channel();
-        attempt.spawn(self.handlers.attempt(task, pulse));
+        attempt.spawn(self.handlers.attempt(task, Some(pulse)));
         let ended = async {
             tokio::select! {
                 outcome = attempt.join_next() => outcome,
@@ -455,17 +513,7 @@ impl<S: WorkflowService> Shared<S> {
             }
         };
         let Ok(Some(outcome)) = tokio::time::timeout(time, ended).await else { return };
-        let outcome = match outcome {
-            Ok(outcome) => outcome,
-            Err(error) if error.is_panic() => {
-                let panic = error.into_panic();
-                let words = panic.downcast_ref::<&str>().copied();
-                let words = words.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-                let message = format!("activity panicked: {}", words.unwrap_or("without words"));
-                Err(Failure::application(message, "Panic", false))
-            }
-            Err(_) => return,
-        };
+        let Some(outcome) = outcome_of(outcome) else { return };
         let identity = self.identity.clone();
         let request = match outcome {
             Ok(result) => Request::RespondActivityTaskCompleted { task: token.into(), result, identity },

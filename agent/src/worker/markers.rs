@@ -1,12 +1,14 @@
-//! What workflow code writes into its history to read there again: side effects and patches.
+//! What workflow code writes into its history to read there again: side effects and patches, and what
+//! local activities came to (`local_state`).
 
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tidegate_engine::Command;
+use tidegate_model::id::EventId;
 use tidegate_model::limits::SHOWN_PATCHES_BYTES_MAX;
-use tidegate_model::payload::{Header, Payload, Payloads};
+use tidegate_model::payload::{Failure, Header, Payload, Payloads};
 
 use super::state::Shared;
 use super::workflow::{from_payloads, to_payloads};
@@ -23,6 +25,9 @@ pub(super) const PATCH: &str = "patch";
 pub(super) struct Marker {
     pub(super) name: String,
     pub(super) details: BTreeMap<String, Payloads>,
+    pub(super) failure: Option<Failure>,
+    /// Where it stands in the history; absent where it is not there yet.
+    pub(super) event_id: Option<EventId>,
 }
 
 /// The markers of a run.
@@ -46,6 +51,13 @@ impl Markers {
         let at = ahead.iter().position(|marker| marker.name == name && marker.details.get("id") == Some(id));
         Ok(at.and_then(|at| ahead.remove(at)))
     }
+
+    /// The next marker of this kind in a turn that was answered before.
+    pub(super) fn next_of(&mut self, name: &str) -> Option<Marker> {
+        let ahead = self.ahead.as_mut()?;
+        let at = ahead.iter().position(|marker| marker.name == name)?;
+        ahead.remove(at)
+    }
 }
 
 struct NewTurn;
@@ -64,7 +76,7 @@ impl Shared {
             Ok(Some(marker)) => {
                 let value = marker.details.get("value").cloned().unwrap_or_default();
                 let read = from_payloads(&value);
-                self.record(SIDE_EFFECT, marker.details);
+                self.record(marker);
                 read.inspect_err(|reason| {
                     let what =
                         format!("what side effect {id:?} recorded is not what the code expects: {reason}");
@@ -83,7 +95,7 @@ impl Shared {
         match to_payloads(value) {
             Ok(value) => {
                 let details = BTreeMap::from([("id".to_owned(), text(id)), ("value".to_owned(), value)]);
-                self.record(SIDE_EFFECT, details);
+                self.record_new(SIDE_EFFECT, details);
             }
             Err(reason) => self.fail(format!("the value of side effect {id:?} has no JSON form: {reason}")),
         }
@@ -101,7 +113,7 @@ impl Shared {
         };
         self.markers.patches.insert(id.to_owned(), takes);
         if takes {
-            self.record(PATCH, details);
+            self.record_new(PATCH, details);
             self.show_patches();
         }
         takes
@@ -117,12 +129,17 @@ impl Shared {
         }
     }
 
-    fn record(&mut self, name: &str, details: BTreeMap<String, Payloads>) {
+    fn record_new(&mut self, name: &str, details: BTreeMap<String, Payloads>) {
+        self.record(Marker { name: name.to_owned(), details, failure: None, event_id: None });
+    }
+
+    /// Asks for a marker at this place.
+    pub(super) fn record(&mut self, Marker { name, details, failure, event_id: _ }: Marker) {
         self.push(Command::RecordMarker {
-            marker_name: name.to_owned(),
+            marker_name: name,
             details,
             header: Header::new(),
-            failure: None,
+            failure,
             user_metadata: None,
         });
     }

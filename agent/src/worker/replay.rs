@@ -74,12 +74,15 @@ pub(super) struct Replay {
     version: Option<CodeVersion>,
     /// The code has returned.
     closed: bool,
+    /// The present turn is not concluded.
+    open_turn: bool,
 }
 
+/// An activity as failures name it.
 #[derive(Debug)]
-struct ScheduledActivity {
-    id: String,
-    activity_type: String,
+pub(super) struct ScheduledActivity {
+    pub(super) id: String,
+    pub(super) activity_type: String,
 }
 
 impl Replay {
@@ -113,6 +116,7 @@ impl Replay {
             scheduled: BTreeMap::new(),
             version: None,
             closed: false,
+            open_turn: false,
         })
     }
 
@@ -130,6 +134,12 @@ impl Replay {
     /// what it says in answer. A history that ends with the run's closing is compared to its end, and asks for
     /// nothing. `last` is what is known of the answer: the updates that are asked, or all of it in a repetition.
     pub(super) fn feed(&mut self, entries: Vec<Entry>, last: Ahead) -> Result<Turn, Fault> {
+        self.lead(entries, last)?;
+        self.conclude()
+    }
+
+    /// [`Replay::feed`] up to where the code may still be given the outcomes of local activities.
+    pub(super) fn lead(&mut self, entries: Vec<Entry>, last: Ahead) -> Result<(), Fault> {
         if let Some(gap) = (self.next_event..).zip(&entries).find(|(expected, entry)| *expected != entry.id) {
             return Err(Fault::BadHistory(format!("event {} is missing from the history", gap.0)));
         }
@@ -146,7 +156,25 @@ impl Replay {
                 true => last.take().unwrap_or_default(),
                 false => ahead::look(&rest, &self.admitted),
             };
+            self.conclude()?;
             self.take_turn(turn, ahead)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the present turn: what the code says in answer.
+    pub(super) fn conclude(&mut self) -> Result<Turn, Fault> {
+        if std::mem::take(&mut self.open_turn) {
+            let mut shared = self.cx.shared();
+            if !self.closed && !shared.waits_for_something() {
+                return Err(Fault::Undeterministic(
+                    "the code waits for something that its context has not given it, so that nothing in its history can ever bring it on"
+                        .to_owned(),
+                ));
+            }
+            let (commands, messages) =
+                (std::mem::take(&mut shared.commands), std::mem::take(&mut shared.messages));
+            self.asked = Some(Turn { commands, messages, version: None });
         }
         Ok(self.asked.clone().unwrap_or_default())
     }
@@ -218,16 +246,8 @@ impl Replay {
             for update in ahead.updates {
                 self.take_update(update, ahead.is_answered)?;
             }
-            let mut shared = self.cx.shared();
-            if !self.closed && !shared.waits_for_something() {
-                return Err(Fault::Undeterministic(
-                    "the code waits for something that its context has not given it, so that nothing in its history can ever bring it on"
-                        .to_owned(),
-                ));
-            }
-            let (commands, messages) =
-                (std::mem::take(&mut shared.commands), std::mem::take(&mut shared.messages));
-            self.asked = Some(Turn { commands, messages, version: None });
+            self.open_turn = true;
+            self.take_local_markers()?;
         }
         Ok(())
     }
@@ -525,7 +545,7 @@ fn blame(panic: String) -> Fault {
 }
 
 /// An activity's failure as a workflow sees it: which activity, and why not again, with the failure as its cause.
-fn wrapped(
+pub(super) fn wrapped(
     cause: Failure,
     activity: &ScheduledActivity,
     scheduled_event_id: EventId,

@@ -15,6 +15,7 @@ use tidegate_model::time::Timestamp;
 use super::context::WorkflowInfo;
 use super::fault::Fault;
 use super::handlers::Handlers;
+use super::local_state::Locals;
 use super::markers::Markers;
 
 /// What the code and the executor share.
@@ -56,6 +57,7 @@ pub(super) struct Shared {
     pub(super) progress: bool,
     pub(super) handlers: Handlers,
     pub(super) markers: Markers,
+    pub(super) locals: Locals,
     /// The run that is to follow this one.
     pub(super) continued: Option<Box<ContinueAsNew>>,
     /// What is being done that must change nothing.
@@ -68,8 +70,9 @@ pub(super) struct Shared {
     pub(super) fault: Option<Fault>,
 }
 
+/// A place for what is waited for.
 #[derive(Debug)]
-enum Slot<T> {
+pub(super) enum Slot<T> {
     Waiting(Option<Waker>),
     Ready(Option<T>),
 }
@@ -86,7 +89,7 @@ struct Mailbox {
 }
 
 impl<T> Slot<T> {
-    fn poll(&mut self, cx: &TaskContext<'_>) -> Option<T> {
+    pub(super) fn poll(&mut self, cx: &TaskContext<'_>) -> Option<T> {
         match self {
             Self::Ready(value) => Some(value.take().expect("a future is not polled again once it was ready")),
             Self::Waiting(waker) => {
@@ -96,14 +99,14 @@ impl<T> Slot<T> {
         }
     }
 
-    fn resolve(&mut self, value: T) -> Option<Waker> {
+    pub(super) fn resolve(&mut self, value: T) -> Option<Waker> {
         match std::mem::replace(self, Self::Ready(Some(value))) {
             Self::Waiting(waker) => waker,
             Self::Ready(_) => None,
         }
     }
 
-    fn is_waiting(&self) -> bool {
+    pub(super) fn is_waiting(&self) -> bool {
         matches!(self, Self::Waiting(_))
     }
 }
@@ -141,6 +144,7 @@ impl Shared {
             progress: false,
             handlers: Handlers::default(),
             markers: Markers::default(),
+            locals: Locals::default(),
             continued: None,
             read_only: None,
             commands: Vec::new(),
@@ -168,6 +172,10 @@ impl Shared {
     pub(super) fn resolve_timer(&mut self, id: &str) -> Option<Waker> {
         self.commands
             .retain(|command| !matches!(command, Command::CancelTimer { timer_id } if timer_id == id));
+        if self.locals.take_timer(id) {
+            self.timers.remove(id);
+            return None;
+        }
         self.timers.get_mut(id).and_then(|slot| slot.resolve(()))
     }
 
@@ -211,6 +219,7 @@ impl Shared {
     /// Whether anything that can still happen would bring the code on.
     pub(super) fn waits_for_something(&self) -> bool {
         !self.conditions.is_empty()
+            || self.locals.are_waited_for()
             || !self.cancel_waiters.is_empty()
             || self.others.values().any(Slot::is_waiting)
             || self.activities.values().any(Slot::is_waiting)

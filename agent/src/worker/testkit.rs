@@ -6,6 +6,7 @@
 mod attempt;
 mod client;
 mod history;
+mod locals;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,6 +25,8 @@ use tidegate_model::time::{ClockState, Stamp, Timestamp};
 pub use attempt::Attempt;
 pub use client::Update;
 pub use history::replay;
+
+use locals::{AtWork, Held};
 
 use super::executor::{Answer, Executor};
 use super::fault::Fault;
@@ -62,6 +65,8 @@ pub struct World {
     shadow: bool,
     sticky: bool,
     activities: BTreeMap<&'static str, Script>,
+    /// Workflow tasks that wait for local activities.
+    held: Vec<Held>,
     faults: Vec<String>,
     turns: u64,
 }
@@ -92,6 +97,7 @@ impl World {
             shadow: true,
             sticky: true,
             activities: BTreeMap::new(),
+            held: Vec::new(),
             faults: Vec::new(),
             turns: 0,
         }
@@ -154,6 +160,7 @@ impl World {
         self.shadow = shadow;
         self.sticky = cached_runs_max > 0;
         self.polls.clear();
+        self.held.clear();
         self.call(Request::ShutdownWorker { identity: IDENTITY.to_owned() }).expect("always granted");
     }
 
@@ -184,7 +191,7 @@ impl World {
                 self.answer(&task);
             } else if let Some(task) = self.poll_activity() {
                 self.carry_out(&task);
-            } else {
+            } else if !self.work_locally() {
                 return;
             }
         }
@@ -198,8 +205,8 @@ impl World {
             if self.outcome_payloads(run_id).is_some() {
                 return;
             }
-            match self.engine.next_deadline() {
-                Some((at, _)) if at <= end => self.advance_to(at),
+            match self.next_deadline() {
+                Some(at) if at <= end => self.advance_to(at),
                 Some(_) | None => return,
             }
         }
@@ -209,7 +216,7 @@ impl World {
     pub fn advance(&mut self, duration: Duration) {
         let end = self.now + duration;
         self.settle();
-        while let Some((at, _)) = self.engine.next_deadline().filter(|(at, _)| *at <= end) {
+        while let Some(at) = self.next_deadline().filter(|at| *at <= end) {
             self.advance_to(at);
             self.settle();
         }
@@ -353,6 +360,11 @@ impl World {
         None
     }
 
+    fn next_deadline(&self) -> Option<Timestamp> {
+        let engine = self.engine.next_deadline().map(|(at, _)| at);
+        engine.into_iter().chain(self.next_local()).min()
+    }
+
     fn advance_to(&mut self, at: Timestamp) {
         self.now = self.now.max(at);
         self.step(Engine::handle_deadline);
@@ -407,6 +419,11 @@ impl World {
 
     /// Answers a workflow task as the worker does.
     pub(super) fn answer(&mut self, task: &WorkflowTask) {
+        self.answer_holding(task, BTreeMap::new());
+    }
+
+    /// [`World::answer`] with local activities that are under way.
+    fn answer_holding(&mut self, task: &WorkflowTask, at_work: BTreeMap<String, AtWork>) {
         self.turns += 1;
         let run_id = task.token.run_id;
         let whole = matches!(task.history, HistoryPart::Whole).then(|| self.history(run_id).to_vec());
@@ -414,8 +431,17 @@ impl World {
         if matches!(answer, Answer::NeedsHistory) {
             answer = self.executor.answer(task, Some(self.histories[&run_id].clone()), self.shadow);
         }
+        match answer {
+            Answer::Working(work) => self.hold(task, work, at_work),
+            answer => drop(self.tell(task, answer, false)),
+        }
+    }
+
+    /// Tells the engine what came of a task; with `wants_more` as one of several that local activities take.
+    fn tell(&mut self, task: &WorkflowTask, answer: Answer, wants_more: bool) -> Option<Reply> {
+        let run_id = task.token.run_id;
         let taken = match answer {
-            Answer::Turn(turn, queries) => self.respond(task, turn, queries),
+            Answer::Turn(turn, queries) => self.respond(task, turn, queries, wants_more),
             Answer::Query(answer) => {
                 let (token, _) = task.query.clone().expect("it was asked");
                 self.call(Request::RespondQueryTaskCompleted { token, answer })
@@ -429,7 +455,9 @@ impl World {
                     identity: IDENTITY.to_owned(),
                 })
             }
-            Answer::NeedsHistory => panic!("it was given"),
+            // Another task of the run has come meanwhile.
+            Answer::NeedsHistory => return None,
+            Answer::Working(_) => unreachable!("it is held"),
         };
         if let Some(fault) = taken.as_ref().err().and_then(Fault::of_refusal) {
             self.faults.push(fault.to_string());
@@ -439,6 +467,7 @@ impl World {
         if taken.is_err() || goes_back {
             self.executor.forget(run_id);
         }
+        taken.ok()
     }
 
     fn respond(
@@ -446,6 +475,7 @@ impl World {
         task: &WorkflowTask,
         Turn { commands, messages, version }: Turn,
         query_results: BTreeMap<String, QueryAnswer>,
+        wants_more: bool,
     ) -> Result<Reply, Refusal> {
         let sticky = self.sticky.then(|| StickyAttributes {
             task_queue: TaskQueue::new(STICKY).expect("a fixed name"),
@@ -455,6 +485,8 @@ impl World {
             sticky,
             messages,
             query_results,
+            return_new_workflow_task: wants_more,
+            force_create_new_workflow_task: wants_more,
             sdk_metadata: version.map(|version| version.to_payload()),
             ..WorkflowTaskCompletion::new(task.token.clone(), commands, IDENTITY)
         })))

@@ -4,6 +4,8 @@ mod workflows;
 mod asked;
 mod children;
 mod remembered;
+mod local;
+mod local_at_work;
 mod heartbeats;
 mod cancelling;
 mod replay;

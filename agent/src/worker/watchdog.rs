@@ -23,6 +23,7 @@ use tokio::sync::oneshot;
 use super::executor::{Answer, Executor};
 use super::fault::Fault;
 use super::health::Health;
+use super::local_state::Ended;
 
 thread_local! {
     /// Of the job this thread is at.
@@ -52,15 +53,18 @@ struct Pulse {
     done: AtomicBool,
 }
 
+/// What is asked of workflow code.
+#[derive(Debug)]
+pub(super) enum Ask {
+    /// To answer a task, with the run's whole history where it was wanted; twice with `shadow`.
+    Task { whole: Option<Vec<HistoryBatch>>, shadow: bool },
+    /// To go on with a task that waits for local activities ([`Executor::go_on`]).
+    GoOn(Option<Box<Ended>>),
+}
+
 /// For the thread of workflow code.
 enum Job {
-    Answer {
-        task: Arc<WorkflowTask>,
-        whole: Option<Vec<HistoryBatch>>,
-        shadow: bool,
-        reply: oneshot::Sender<Answer>,
-        pulse: Arc<Pulse>,
-    },
+    Answer { task: Arc<WorkflowTask>, ask: Ask, reply: oneshot::Sender<Answer>, pulse: Arc<Pulse> },
     Forget(RunId),
 }
 
@@ -103,19 +107,14 @@ impl WorkflowThreads {
         Ok(threads)
     }
 
-    /// Has workflow code answer a task, twice with `shadow`; `None` when there is no thread any more.
-    pub(super) async fn answer(
-        &self,
-        task: &Arc<WorkflowTask>,
-        whole: Option<Vec<HistoryBatch>>,
-        shadow: bool,
-    ) -> Option<Answer> {
+    /// Has workflow code answer a task, or go on with it; `None` when there is no thread any more.
+    pub(super) async fn answer(&self, task: &Arc<WorkflowTask>, ask: Ask) -> Option<Answer> {
         if let Some(fault) = self.held_back(task) {
             return Some(Answer::Fault(fault));
         }
         let (reply, answer) = oneshot::channel();
         let pulse = Arc::new(Pulse::default());
-        let job = Job::Answer { task: Arc::clone(task), whole, shadow, reply, pulse: Arc::clone(&pulse) };
+        let job = Job::Answer { task: Arc::clone(task), ask, reply, pulse: Arc::clone(&pulse) };
         self.jobs.send(job).ok()?;
         let mut answer = pin!(answer);
         let mut beats = 0;
@@ -198,19 +197,22 @@ fn work(incoming: &Mutex<mpsc::Receiver<Job>>, mut executor: Executor, stuck: &S
     let leave = Arc::new(AtomicBool::new(false));
     loop {
         let job = incoming.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let (task, whole, shadow, reply, pulse) = match job {
+        let (task, ask, reply, pulse) = match job {
             Err(_) => return,
             Ok(Job::Forget(run_id)) => {
                 executor.forget(run_id);
                 continue;
             }
-            Ok(Job::Answer { task, whole, shadow, reply, pulse }) => (task, whole, shadow, reply, pulse),
+            Ok(Job::Answer { task, ask, reply, pulse }) => (task, ask, reply, pulse),
         };
         let run_id = task.token.run_id;
         pulse.leave.get_or_init(|| Arc::clone(&leave));
         PULSE.set(Some(Arc::clone(&pulse)));
         beat(0);
-        let answer = executor.answer(&task, whole, shadow);
+        let answer = match ask {
+            Ask::Task { whole, shadow } => executor.answer(&task, whole, shadow),
+            Ask::GoOn(ended) => executor.go_on(&task, ended.map(|ended| *ended)),
+        };
         PULSE.set(None);
         {
             // Together with what the watchdog does, so that either sees the other.

@@ -12,8 +12,9 @@ pub(crate) fn bounded(failure: Failure, settings: &Settings) -> Failure {
     within(failure, settings.payload_bytes_max, true)
 }
 
-/// The failure as the state keeps it beside an attempt, where it may be tried again.
-pub(crate) fn kept(failure: Failure) -> Failure {
+/// The failure as the state keeps it beside an attempt, where it may be tried again: in about `FAILURE_BYTES_MAX`.
+#[must_use]
+pub fn kept(failure: Failure) -> Failure {
     within(failure, FAILURE_BYTES_MAX, false)
 }
 

@@ -58,11 +58,13 @@ mod snapshot;
 pub use command::{Command, ContinueAsNew, ScheduleActivity, StartChildWorkflow};
 pub use cron::{CronError, CronSchedule};
 pub use engine::{Effect, Engine, Input, Step};
+pub use failure::kept as shortened_failure;
 pub use record::{
     BackfillProgress, NamespaceRecord, Record, ScheduleChange, ScheduleChangeKind, StartedAction,
     StateChange, WaitingAction,
 };
 pub use request::*;
+pub use retry::{Verdict as RetryVerdict, completed as completed_retry_policy, verdict as retry_verdict};
 pub use schedule::{
     CalendarSpec, FieldRange, IntervalSpec, ScheduleSpec, SearchLimit, SpecError, SpecTime, SpecTimes,
     StructuredCalendarSpec, parse_duration,

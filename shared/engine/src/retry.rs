@@ -14,7 +14,7 @@ const DURATION_MAX: Duration = Duration::from_secs(DURATION_SECONDS_MAX);
 
 /// Whether an attempt that failed is followed by another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub enum Verdict {
     /// It is, after this time.
     Again(Duration),
     /// It was the last one.
@@ -23,7 +23,8 @@ pub(crate) enum Verdict {
 
 impl Verdict {
     /// The same where all attempts must be over by then: a wait that goes beyond is not begun.
-    pub(crate) fn before(self, now: Timestamp, expires: Option<Timestamp>) -> Self {
+    #[must_use]
+    pub fn before(self, now: Timestamp, expires: Option<Timestamp>) -> Self {
         match self {
             Self::Again(wait) if expires.is_some_and(|expires| now + wait > expires) => {
                 Self::Over(RetryState::Timeout)
@@ -34,7 +35,10 @@ impl Verdict {
 }
 
 /// The policy as it is recorded: what was left out (zero) is filled in. Without any policy the default one holds.
-pub(crate) fn completed(policy: Option<RetryPolicy>) -> Result<RetryPolicy, String> {
+///
+/// # Errors
+/// What is wrong with the policy, in words.
+pub fn completed(policy: Option<RetryPolicy>) -> Result<RetryPolicy, String> {
     let defaults = RetryPolicy::default();
     let Some(mut policy) = policy else { return Ok(defaults) };
     if let Some(wrong) = policy.non_retryable_error_types.iter().find(|kind| names_no_timeout(kind)) {
@@ -70,7 +74,8 @@ pub(crate) fn completed(policy: Option<RetryPolicy>) -> Result<RetryPolicy, Stri
 }
 
 /// What follows the failure of attempt `attempt`.
-pub(crate) fn verdict(policy: &RetryPolicy, attempt: u32, failure: &Failure) -> Verdict {
+#[must_use]
+pub fn verdict(policy: &RetryPolicy, attempt: u32, failure: &Failure) -> Verdict {
     if !is_retryable(policy, failure) {
         return Verdict::Over(RetryState::NonRetryableFailure);
     }

@@ -237,6 +237,12 @@ pub const WORKFLOW_TASK_RETRY_SECONDS_MAX: u64 = 600;
 /// How long workers may do nothing but ask for the next workflow task because local activities are under way:
 /// Temporal's 30 minutes. Longer: the task times out, and the next goes to the normal queue.
 pub const WORKFLOW_TASK_HEARTBEAT_SECONDS_MAX: u64 = 1_800;
+/// At which part of its time-out, in percent, the built-in worker answers a workflow task that waits for local
+/// activities, and asks for another one: as the SDKs do.
+pub const WORKFLOW_TASK_HEARTBEAT_PERCENT: u32 = 80;
+/// Result of a local activity: a payload with room for what its marker says beside it. Larger: the activity fails, and is
+/// not tried again.
+pub const LOCAL_RESULT_BYTES_MAX: usize = PAYLOAD_BYTES_MAX - 8 * 1024;
 /// A sticky queue nobody polled for this long is passed over for the normal queue: Temporal's.
 pub const STICKY_UNPOLLED_SECONDS_MAX: u64 = 10;
 /// A sticky task not fetched in this time goes to the normal queue: the SDKs' default.

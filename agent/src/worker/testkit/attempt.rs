@@ -71,11 +71,17 @@ impl<'w> Attempt<'w> {
         canceled("the activity was cancelled")
     }
 
-    /// Lets time pass while the attempt goes on. Workflow tasks that come up meanwhile wait.
+    /// Lets time pass while the attempt goes on. Workflow tasks that come up meanwhile wait; the one that
+    /// a local activity is a part of is renewed.
     pub fn pass(&mut self, duration: Duration) {
         let end = self.world.now + duration;
-        while let Some((at, _)) = self.world.engine.next_deadline().filter(|(at, _)| *at <= end) {
+        loop {
+            let engine = self.world.engine.next_deadline().map(|(at, _)| at);
+            let next = engine.into_iter().chain(self.world.next_beat()).min();
+            let Some(at) = next.filter(|at| *at <= end) else { break };
+            // First the answer: the engine may wait for it until this very moment.
             self.world.now = self.world.now.max(at);
+            while self.world.beat() {}
             self.world.step(Engine::handle_deadline);
         }
         self.world.now = end;

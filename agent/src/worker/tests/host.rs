@@ -115,10 +115,21 @@ impl Service {
     }
 
     pub(super) async fn start<W: Workflow>(&self, id: &str, input: &str) -> RunId {
+        self.start_with_tasks_of::<W>(id, input, Duration::from_secs(10)).await
+    }
+
+    /// Starts a run whose workflow tasks have this time-out.
+    pub(super) async fn start_with_tasks_of<W: Workflow>(
+        &self,
+        id: &str,
+        input: &str,
+        time: Duration,
+    ) -> RunId {
         let start = StartWorkflow {
             input: vec![Payload::json(input)],
             identity: "test".to_owned(),
             request_id: id.to_owned(),
+            workflow_task_timeout: Some(time),
             ..StartWorkflow::new(
                 namespace(),
                 WorkflowId::new(id).expect("an id"),
