@@ -47,6 +47,7 @@ impl Default for Namespaces {
             owner_email: String::new(),
             data: BTreeMap::new(),
             retention: None,
+            payload_bytes_max: None,
             created: Timestamp::EPOCH,
             updated: Timestamp::EPOCH,
         };
@@ -126,6 +127,7 @@ impl Namespaces {
             owner_email: owner_email.unwrap_or_default(),
             data,
             retention,
+            payload_bytes_max: None,
             created: now,
             updated: now,
         };

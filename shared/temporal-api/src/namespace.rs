@@ -6,7 +6,7 @@ use tidegate_engine::{
     IndexedValueType, NamespaceChange, NamespaceInfo, NamespaceRef, NamespaceState, Reply, Request,
     WorkflowService,
 };
-use tidegate_model::limits::{API_LIST_PAGE_MAX, PAYLOAD_BYTES_MAX};
+use tidegate_model::limits::API_LIST_PAGE_MAX;
 use tonic::Status;
 
 use crate::api::{Api, unexpected};
@@ -146,7 +146,8 @@ fn description(info: NamespaceInfo) -> DescribeNamespaceResponse {
         NamespaceState::Deprecated => enums::NamespaceState::Deprecated,
         NamespaceState::Deleted => enums::NamespaceState::Deleted,
     };
-    let bytes = i64::try_from(PAYLOAD_BYTES_MAX).expect("a small number");
+    // Workers refuse by themselves what is larger, and name the size. Without a bound they send everything.
+    let bytes = info.payload_bytes_max.and_then(|bytes| i64::try_from(bytes).ok()).unwrap_or(i64::MAX);
     let namespace_info = proto::NamespaceInfo {
         name: info.name.to_string(),
         state: state.into(),

@@ -100,9 +100,13 @@ impl Engine {
         self.commit(step, Record::State(StateChange::Namespace(record)));
     }
 
-    /// With the retention that holds.
+    /// With what holds where the namespace itself says nothing.
     fn completed(&self, info: NamespaceInfo) -> NamespaceInfo {
-        NamespaceInfo { retention: info.retention.or(Some(self.settings.retention)), ..info }
+        NamespaceInfo {
+            retention: info.retention.or(Some(self.settings.retention)),
+            payload_bytes_max: Some(self.settings.payload_bytes_max),
+            ..info
+        }
     }
 }
 

@@ -39,6 +39,9 @@ pub struct NamespaceInfo {
     /// How long a closed run is kept, from its close; `None` is what the host is set to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Duration>,
+    /// Bytes a payload may have, as the host is set: said in replies, and never stored.
+    #[serde(skip)]
+    pub payload_bytes_max: Option<usize>,
     /// When it was registered; the beginning of time for `default`.
     pub created: Timestamp,
     /// When it was last changed.

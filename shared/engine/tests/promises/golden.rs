@@ -218,6 +218,7 @@ fn changes() -> Vec<StateChange> {
             owner_email: String::from("ward@example.org"),
             data: BTreeMap::from([(String::from("site"), String::from("north"))]),
             retention: Some(Duration::from_secs(86_400)),
+            payload_bytes_max: None,
             created: time,
             updated: time,
         })),

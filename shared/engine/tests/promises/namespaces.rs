@@ -1,8 +1,8 @@
 //! Namespaces and what keeps them apart.
 
 use tidegate_engine::{
-    Input, NamespaceChange, NamespaceInfo, NamespaceRef, NamespaceState, Refusal, Reply, Request, RunStatus,
-    Ticket,
+    Engine, Input, NamespaceChange, NamespaceInfo, NamespaceRef, NamespaceState, Refusal, Reply, Request,
+    RunStatus, Settings, Ticket,
 };
 use tidegate_model::event::Event;
 use tidegate_model::id::{NamespaceId, TaskQueue};
@@ -193,4 +193,20 @@ fn the_runs_of_a_deleted_namespace_go_by_and_by_also_over_a_crash() {
     assert_eq!(scene.world.engine.open_runs(), 0);
     assert_eq!(scene.world.engine.next_deadline(), None);
     scene.register("ward", None);
+}
+
+#[test]
+fn a_description_says_what_the_host_bounds_and_stores_none_of_it() {
+    let mut scene = Scene::new();
+    scene.world.engine =
+        Engine::new().with_settings(Settings { payload_bytes_max: 100, ..Settings::default() });
+    scene.register("ward", None);
+    for name in [DEFAULT, "ward"] {
+        let limit = described(&mut scene, by_name(name)).expect("it is there").payload_bytes_max;
+        assert_eq!(limit, Some(100), "{name}");
+    }
+    // A host that is set otherwise does not hear the old one.
+    scene.world.crash();
+    let limit = described(&mut scene, by_name("ward")).expect("it is there").payload_bytes_max;
+    assert_eq!(limit, Some(Settings::default().payload_bytes_max));
 }

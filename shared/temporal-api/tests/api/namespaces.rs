@@ -1,5 +1,6 @@
 //! What the server says of itself, its namespaces and their search attributes.
 
+use tidegate_model::limits::PAYLOAD_BYTES_MAX;
 use tidegate_temporal_api::proto::enums::{IndexedValueType, NamespaceState};
 use tidegate_temporal_api::proto::namespace::UpdateNamespaceInfo;
 use tidegate_temporal_api::proto::operator::*;
@@ -53,7 +54,8 @@ async fn a_namespace_is_registered_described_changed_listed_and_deleted() {
     let info = described.namespace_info.expect("which");
     assert_eq!((info.name.as_str(), info.description.as_str()), ("ward", "the third floor"));
     assert_eq!(info.state, i32::from(NamespaceState::Registered));
-    assert!(info.limits.expect("they are told").blob_size_limit_error > 0);
+    let limit = info.limits.expect("they are told").blob_size_limit_error;
+    assert_eq!(usize::try_from(limit), Ok(PAYLOAD_BYTES_MAX), "as the host is set");
     assert_eq!(described.config.expect("there").workflow_execution_retention_ttl, seconds(7 * 86_400));
     let by_id = DescribeNamespaceRequest { id: info.id.clone(), ..Default::default() };
     let by_id: DescribeNamespaceResponse =

@@ -35,6 +35,7 @@ fn known(name: Namespace, now: Timestamp) -> Known {
         owner_email: String::new(),
         data: BTreeMap::new(),
         retention: None,
+        payload_bytes_max: None,
         created: now,
         updated: now,
     };
@@ -61,7 +62,11 @@ impl Reference {
 
     /// As it is shown: with the retention that holds.
     fn shown_namespace(&self, info: NamespaceInfo) -> NamespaceInfo {
-        NamespaceInfo { retention: info.retention.or(Some(self.settings.retention)), ..info }
+        NamespaceInfo {
+            retention: info.retention.or(Some(self.settings.retention)),
+            payload_bytes_max: Some(self.settings.payload_bytes_max),
+            ..info
+        }
     }
 
     fn save(&mut self, info: NamespaceInfo) -> Reply {
