@@ -3,6 +3,8 @@
 mod agent;
 mod print;
 mod schedule;
+#[cfg(feature = "temporal-api")]
+mod start_dev;
 mod task_queue;
 mod workflow;
 
@@ -39,35 +41,11 @@ enum Command {
     },
     /// A server to develop against: engine and Temporal's API, in memory or on disk, nothing else needed.
     #[cfg(feature = "temporal-api")]
-    StartDev {
-        /// Where to listen; only addresses of this machine.
-        #[arg(long, default_value = "127.0.0.1")]
-        ip: std::net::IpAddr,
-        /// Port of the API; 0 for one that is free.
-        #[arg(short, long, default_value_t = 7233)]
-        port: u16,
-        /// File to keep everything in; without, it is gone when the server ends.
-        #[arg(short = 'f', long)]
-        db_filename: Option<PathBuf>,
-        /// Namespaces to begin with, besides `default`; may be given several times.
-        #[arg(short, long)]
-        namespace: Vec<tidegate_model::id::Namespace>,
-        /// Without a web page. There is none, so it is always so.
-        #[arg(long)]
-        headless: bool,
-        /// A search attribute to begin with, as NAME=TYPE; may be given several times.
-        #[arg(long, value_name = "NAME=TYPE")]
-        search_attribute: Vec<String>,
-        /// A limit, as KEY=VALUE under Temporal's name for it (limit.historyCount.error=1000); may be given several times.
-        #[arg(long, value_name = "KEY=VALUE")]
-        dynamic_config_value: Vec<String>,
-        /// The least important thing that is logged: debug, info, warn, error, never.
-        #[arg(long, default_value = "warn")]
-        log_level: String,
-        /// How it is logged: text or json.
-        #[arg(long, default_value = "text")]
-        log_format: String,
-    },
+    StartDev(start_dev::StartDev),
+    /// The same by the words of Temporal's command line: SDKs that start a development server by themselves say them.
+    #[cfg(feature = "temporal-api")]
+    #[command(subcommand, hide = true)]
+    Server(start_dev::Server),
     /// Workflow executions on this gateway.
     #[command(subcommand)]
     Workflow(workflow::Command),
@@ -142,30 +120,8 @@ fn execute(command: Command, natives: Vec<Native>) -> anyhow::Result<()> {
             if check { crate::run::check(&config) } else { crate::run::main(config, natives) }
         }
         #[cfg(feature = "temporal-api")]
-        Command::StartDev {
-            ip,
-            port,
-            db_filename,
-            namespace,
-            headless: _,
-            search_attribute,
-            dynamic_config_value,
-            log_level,
-            log_format,
-        } => {
-            let log = crate::run::dev::log_settings(&log_level, &log_format)?;
-            crate::run::dev::main(
-                crate::run::dev::DevServer {
-                    ip,
-                    port,
-                    db_filename,
-                    namespaces: namespace,
-                    search_attributes: search_attribute,
-                    dynamic_config: dynamic_config_value,
-                    log,
-                },
-                natives,
-            )
+        Command::StartDev(server) | Command::Server(start_dev::Server::StartDev(server)) => {
+            start_dev::run(server, natives)
         }
         Command::Workflow(command) => ask(workflow::run(command)),
         Command::Schedule(command) => ask(schedule::run(command)),

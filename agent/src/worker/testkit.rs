@@ -433,7 +433,9 @@ impl World {
         }
         match answer {
             Answer::Working(work) => self.hold(task, work, at_work),
-            answer => drop(self.tell(task, answer, false)),
+            answer @ (Answer::Turn(..) | Answer::Query(_) | Answer::Fault(_) | Answer::NeedsHistory) => {
+                drop(self.tell(task, answer, false));
+            }
         }
     }
 

@@ -23,7 +23,11 @@ const KEYS: [&str; 15] = [
     "tidegate.closedRunsKeptMax",
 ];
 
-/// Sets the limit that `text` names.
+/// Beginnings of Temporal's keys for what is no part of this server. SDKs that start a server give such.
+const FOREIGN: [&str; 7] =
+    ["activity.", "component.", "frontend.", "matching.", "nexusoperation.", "system.", "worker."];
+
+/// Sets the limit that `text` names. A key that belongs to what there is none of here is passed over with a word.
 ///
 /// # Errors
 /// What is wrong with it, and the keys there are.
@@ -53,6 +57,12 @@ pub(super) fn set(settings: &mut Settings, text: &str) -> anyhow::Result<()> {
         "history.maximumSignalsPerExecution" => settings.signals_per_run_max = number(key, value)?,
         "tidegate.openRunsMax" => settings.open_runs_max = number(key, value)?,
         "tidegate.closedRunsKeptMax" => settings.closed_runs_kept_max = number(key, value)?,
+        _ if FOREIGN.iter().any(|beginning| key.starts_with(beginning)) => {
+            tracing::warn!(
+                key,
+                "this server has nothing of the kind: the dynamic configuration value is passed over"
+            );
+        }
         _ => bail!("--dynamic-config-value {key}: this server has {}", KEYS.join(", ")),
     }
     Ok(())
@@ -76,11 +86,18 @@ mod tests {
     }
 
     #[test]
+    fn a_key_of_what_there_is_none_of_changes_nothing() {
+        let mut settings = Settings::default();
+        set(&mut settings, "frontend.enableServerVersionCheck=false").expect("an SDK says so");
+        assert_eq!(settings, Settings::default());
+    }
+
+    #[test]
     fn what_is_wrong_is_named_with_what_would_be_right() {
         let refused = |text: &str| set(&mut Settings::default(), text).expect_err("refused").to_string();
         assert!(refused("limit.historyCount.error").contains("KEY=VALUE"));
         assert!(refused("limit.historyCount.error=many").contains("whole number"));
-        assert!(refused("frontend.rps=7").contains("limit.historyCount.error"));
+        assert!(refused("limit.historyCount.eror=7").contains("limit.historyCount.error"));
         assert!(refused("limit.blobSize.error=999999999").contains("at most"));
     }
 }

@@ -61,11 +61,8 @@ impl World {
         let now = self.now;
         let at_work = tasks.into_iter().map(|local| {
             let id = local.id.clone();
-            let at_work = former.remove(&id).unwrap_or_else(|| AtWork {
-                attempt: local.attempt,
-                local,
-                stage: Stage::Begins(now),
-            });
+            let begins = AtWork { attempt: local.attempt, local, stage: Stage::Begins(now) };
+            let at_work = former.remove(&id).unwrap_or(begins);
             (id, at_work)
         });
         let at_work = at_work.collect();
@@ -166,7 +163,9 @@ impl World {
         at_work.remove(&local.id);
         match self.executor.go_on(&task, Some(*ended)) {
             Answer::Working(work) => self.hold_until(&task, beat_at, work.tasks, &mut at_work),
-            answer => drop(self.tell(&task, answer, false)),
+            answer @ (Answer::Turn(..) | Answer::Query(_) | Answer::Fault(_) | Answer::NeedsHistory) => {
+                drop(self.tell(&task, answer, false));
+            }
         }
     }
 }
