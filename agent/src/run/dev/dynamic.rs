@@ -23,7 +23,8 @@ const KEYS: [&str; 15] = [
     "tidegate.closedRunsKeptMax",
 ];
 
-/// Beginnings of Temporal's keys for what is no part of this server. SDKs that start a server give such.
+/// Beginnings of Temporal's keys for what is no part of this server. SDKs that start a server give such; and nothing here
+/// warns before a limit is reached, as keys that end in `.warn` would have it.
 const FOREIGN: [&str; 7] =
     ["activity.", "component.", "frontend.", "matching.", "nexusoperation.", "system.", "worker."];
 
@@ -57,8 +58,8 @@ pub(super) fn set(settings: &mut Settings, text: &str) -> anyhow::Result<()> {
         "history.maximumSignalsPerExecution" => settings.signals_per_run_max = number(key, value)?,
         "tidegate.openRunsMax" => settings.open_runs_max = number(key, value)?,
         "tidegate.closedRunsKeptMax" => settings.closed_runs_kept_max = number(key, value)?,
-        _ if FOREIGN.iter().any(|beginning| key.starts_with(beginning)) => {
-            tracing::warn!(
+        _ if FOREIGN.iter().any(|beginning| key.starts_with(beginning)) || key.ends_with(".warn") => {
+            tracing::info!(
                 key,
                 "this server has nothing of the kind: the dynamic configuration value is passed over"
             );
@@ -88,7 +89,9 @@ mod tests {
     #[test]
     fn a_key_of_what_there_is_none_of_changes_nothing() {
         let mut settings = Settings::default();
-        set(&mut settings, "frontend.enableServerVersionCheck=false").expect("an SDK says so");
+        for text in ["frontend.enableServerVersionCheck=false", "limit.blobSize.warn=2048"] {
+            set(&mut settings, text).expect("an SDK says so");
+        }
         assert_eq!(settings, Settings::default());
     }
 
