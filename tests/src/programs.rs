@@ -30,7 +30,7 @@ pub fn agent() -> anyhow::Result<PathBuf> {
     program(&folder()?, "tidegate")
 }
 
-/// The folder of what Cargo built: …/target/<profile>/deps/<test>-<hash> stands beside …/target/<profile>/<program>.
+/// The folder of what Cargo built: `…/target/PROFILE/deps/TEST-HASH` stands beside `…/target/PROFILE/PROGRAM`.
 fn folder() -> anyhow::Result<PathBuf> {
     let this = std::env::current_exe().context("asking where this program is")?;
     let folder = this.ancestors().skip(1).find(|folder| !folder.ends_with("deps"));
