@@ -20,7 +20,7 @@ use tidegate_model::time::Timestamp;
 
 use super::json::payload_to_json;
 use super::routes::{Control, Problem, Shared, unexpected};
-use super::workflows::{texts, times};
+use super::workflows::{ListQuery, texts, times};
 
 pub(super) fn routes<Token: Send + 'static>() -> Router<Arc<Control<Token>>> {
     Router::new()
@@ -44,14 +44,6 @@ impl Named {
     fn checked<Token>(self, control: &Control<Token>) -> Result<(Namespace, ScheduleId), Problem> {
         Ok((control.namespace_of(self.namespace)?, ScheduleId::new(self.schedule_id)?))
     }
-}
-
-#[derive(Deserialize)]
-struct ListQuery {
-    limit: Option<usize>,
-    #[serde(default)]
-    query: String,
-    namespace: Option<String>,
 }
 
 async fn list<Token: Send + 'static>(

@@ -103,12 +103,13 @@ impl<Token: Send + 'static> Control<Token> {
     }
 }
 
+/// What a list is asked for.
 #[derive(Deserialize)]
-struct ListQuery {
-    limit: Option<usize>,
+pub(super) struct ListQuery {
+    pub(super) limit: Option<usize>,
     #[serde(default)]
-    query: String,
-    namespace: Option<String>,
+    pub(super) query: String,
+    pub(super) namespace: Option<String>,
 }
 
 async fn list<Token: Send + 'static>(

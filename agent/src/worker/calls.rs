@@ -15,10 +15,19 @@ use tidegate_model::payload::{Failure, RetryPolicy};
 
 use super::context::Context;
 use super::state::Shared;
-use super::workflow::{Activity, from_payloads, to_payloads};
+use super::workflow::{Activity, to_payloads};
 
 /// How long an attempt of an activity may take unless the workflow says otherwise.
-pub(super) const START_TO_CLOSE_DEFAULT: Duration = Duration::from_secs(60);
+const START_TO_CLOSE_DEFAULT: Duration = Duration::from_secs(60);
+
+/// What bounds an attempt: what was said, or a default where nothing bounds the activity otherwise. Zero is no bound.
+pub(super) fn start_to_close(said: Option<Duration>, schedule_to_close: Duration) -> Duration {
+    match said {
+        Some(duration) => duration,
+        None if schedule_to_close.is_zero() => START_TO_CLOSE_DEFAULT,
+        None => Duration::ZERO,
+    }
+}
 
 impl Context {
     /// Asks for an activity. The call is made when it is awaited, or by [`ActivityCall::start`].
@@ -90,11 +99,7 @@ impl<A: Activity> ActivityCall<A> {
 
     /// Makes the call now, to be awaited later or beside others.
     pub fn start(self) -> ActivityFuture<A::Output> {
-        let start_to_close = match self.start_to_close {
-            Some(duration) => duration,
-            None if self.schedule_to_close.is_zero() => START_TO_CLOSE_DEFAULT,
-            None => Duration::ZERO,
-        };
+        let start_to_close = start_to_close(self.start_to_close, self.schedule_to_close);
         let mut shared = self.cx.shared();
         let id = shared.begin_activity();
         match to_payloads(&self.input) {
@@ -151,19 +156,7 @@ impl<T: DeserializeOwned> Future for ActivityFuture<T> {
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let mut shared = self.shared.borrow_mut();
         let Some(result) = shared.poll_activity(&self.id, cx) else { return Poll::Pending };
-        let payloads = match result {
-            Ok(payloads) => payloads,
-            Err(failure) => return Poll::Ready(Err(failure)),
-        };
-        match from_payloads(&payloads) {
-            Ok(output) => Poll::Ready(Ok(output)),
-            Err(reason) => {
-                // The result was right when it was written, so the code is to blame: the run waits for better code.
-                let id = &self.id;
-                shared.fail(format!("the result of activity {id} is not what the code expects: {reason}"));
-                Poll::Pending
-            }
-        }
+        shared.output(format_args!("activity {}", self.id), result)
     }
 }
 

@@ -12,11 +12,11 @@ use serde::de::DeserializeOwned;
 use tidegate_engine::completed_retry_policy;
 use tidegate_model::payload::{Failure, RetryPolicy};
 
-use super::calls::START_TO_CLOSE_DEFAULT;
+use super::calls::start_to_close;
 use super::context::Context;
 use super::local_state::LocalTask;
 use super::state::Shared;
-use super::workflow::{Activity, from_payloads, to_payloads};
+use super::workflow::{Activity, to_payloads};
 
 impl Context {
     /// Asks for an activity that this worker carries out itself while it holds the run's workflow task: nothing is
@@ -86,10 +86,7 @@ impl<A: Activity> LocalActivityCall<A> {
             shared.fail(format!("local activity {} cannot be asked for: {reason}", A::TYPE));
             RetryPolicy::default()
         });
-        let start_to_close = match self.start_to_close {
-            None if self.schedule_to_close.is_zero() => START_TO_CLOSE_DEFAULT,
-            said => said.unwrap_or_default(),
-        };
+        let start_to_close = start_to_close(self.start_to_close, self.schedule_to_close);
         let threshold = self.local_retry_threshold.unwrap_or(shared.started.workflow_task_timeout);
         let task = LocalTask {
             id: String::new(),
@@ -142,21 +139,7 @@ impl<T: DeserializeOwned> Future for LocalActivityFuture<T> {
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let mut shared = self.shared.borrow_mut();
         let Some(result) = shared.poll_local(&self.id, cx) else { return Poll::Pending };
-        let payloads = match result {
-            Ok(payloads) => payloads,
-            Err(failure) => return Poll::Ready(Err(failure)),
-        };
-        match from_payloads(&payloads) {
-            Ok(output) => Poll::Ready(Ok(output)),
-            Err(reason) => {
-                // The result was right when it was written, so the code is to blame: the run waits for better code.
-                let id = &self.id;
-                shared.fail(format!(
-                    "the result of local activity {id} is not what the code expects: {reason}"
-                ));
-                Poll::Pending
-            }
-        }
+        shared.output(format_args!("local activity {}", self.id), result)
     }
 }
 

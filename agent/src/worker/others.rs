@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use tidegate_engine::{Command, StartChildWorkflow};
 use tidegate_model::event::{ParentClosePolicy, WorkflowIdReusePolicy};
 use tidegate_model::id::{Execution, Namespace, RunId, TaskQueue, WorkflowId};
-use tidegate_model::payload::{Failure, Header, Payloads, RetryPolicy};
+use tidegate_model::payload::{Failure, Header, RetryPolicy};
 
 use super::context::{Context, header};
 use super::state::{Shared, canceled};
@@ -313,18 +313,7 @@ impl<T: DeserializeOwned> Future for ChildFuture<T> {
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let mut shared = self.cx.shared();
         let Some(result) = shared.poll_other(self.ended, cx) else { return Poll::Pending };
-        let payloads: Payloads = match result {
-            Ok(payloads) => payloads,
-            Err(failure) => return Poll::Ready(Err(failure)),
-        };
-        match from_payloads(&payloads) {
-            Ok(output) => Poll::Ready(Ok(output)),
-            Err(reason) => {
-                let id = &self.workflow_id;
-                shared.fail(format!("the result of child {id:?} is not what the code expects: {reason}"));
-                Poll::Pending
-            }
-        }
+        shared.output(format_args!("child {:?}", self.workflow_id), result)
     }
 }
 

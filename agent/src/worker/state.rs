@@ -1,10 +1,12 @@
 //! What workflow code and its executor share: what is waited for, what has come, and what was asked for in this turn.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
 use std::rc::Rc;
-use std::task::{Context as TaskContext, Waker};
+use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use tidegate_engine::{Command, ContinueAsNew, ScheduleActivity, WorkerMessage};
 use tidegate_model::chance::Chance;
 use tidegate_model::event::WorkflowExecutionStarted;
@@ -17,6 +19,7 @@ use super::fault::Fault;
 use super::handlers::Handlers;
 use super::local_state::Locals;
 use super::markers::Markers;
+use super::workflow::from_payloads;
 
 /// What the code and the executor share.
 #[derive(Debug)]
@@ -248,6 +251,26 @@ impl Shared {
     /// What the code did that cannot stand; the first is told.
     pub(super) fn fail(&mut self, what: String) {
         self.fault.get_or_insert(Fault::Unusable(what));
+    }
+
+    /// What the code is given of a result that its history has. One that it cannot read was right when it was written, so
+    /// the code is to blame: the run waits for better code.
+    pub(super) fn output<T: DeserializeOwned>(
+        &mut self,
+        what: fmt::Arguments<'_>,
+        result: Result<Payloads, Failure>,
+    ) -> Poll<Result<T, Failure>> {
+        let payloads = match result {
+            Ok(payloads) => payloads,
+            Err(failure) => return Poll::Ready(Err(failure)),
+        };
+        match from_payloads(&payloads) {
+            Ok(output) => Poll::Ready(Ok(output)),
+            Err(reason) => {
+                self.fail(format!("the result of {what} is not what the code expects: {reason}"));
+                Poll::Pending
+            }
+        }
     }
 
     /// The code asks for what its history does not have.
